@@ -1,0 +1,61 @@
+"""Declarative batch runs of generative media, safe with money and with work.
+
+What was asked for (`expand`), what is known (`read_ledger`), what is missing (`plan`),
+and doing it (`run`) can all be had from Python; nothing is imported before it is used.
+
+The modules, in a good order to read them:
+
+    errors      every error raised on purpose, with the exit code it means
+    canonical   JSON values in one spelling, so equal things have equal digests
+    yaml12      YAML 1.2 core text to JSON values that remember where they stood
+    schema      JSON Schema answers in the user's words at the user's line
+    template    `${{ name }}` parsed once, rendered strictly
+    sources     text and digests of the files a manifest names
+    policy      limits, retries, polling patience, budget
+    provider    a service as data: endpoints, answers, models, prices
+    manifest    what the user asked for, checked and frozen
+    matrix      manifest to jobs, lazily, with ids from their content
+    events      the facts a ledger can hold, one line each
+    lifecycle   what may happen to a job, and what should happen next
+    ledger      an append-only file that survives a power cut
+    planner     what a run would do, and why
+    clock       time, asked of one object
+    governor    the one place that may say "not yet"
+    client      one service over HTTP; what it answers is a value
+    artifacts   files whole or not at all, checked by what they contain
+    runner      decide, act, record, repeat
+    results     one record per job
+    sandbox     a pretend service that behaves, and misbehaves on purpose
+    api         one run, from manifest to records
+    cli         arguments in, exit code out
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from foxbatch.errors import FoxbatchError
+
+__version__ = "0.1.0"
+
+__all__ = ["FoxbatchError", "__version__"]
+
+_HOME = {
+    "FoxbatchError": "foxbatch.errors",
+}
+
+
+if not TYPE_CHECKING:  # or else a type checker would believe in every name
+
+    def __getattr__(name: str) -> object:
+        """Import a public name from its module the first time somebody asks for it."""
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_HOME[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,159 @@
+"""JSON values in one spelling, so that equal things have equal digests."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import NewType, TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+"""What a YAML or JSON document can hold. Mappings keep the order of the file."""
+
+Digest = NewType("Digest", str)
+"""SHA-256 in lower-case hexadecimal, 64 characters."""
+
+JobId = NewType("JobId", str)
+"""First 20 characters of the lower-case base32 of a job's SHA-256."""
+
+MAX_SAFE_INTEGER = 2**53 - 1
+_JOB_ID_LENGTH = 20
+
+
+def encode(value: Json) -> bytes:
+    """Return *value* as RFC 8785 canonical JSON (UTF-8).
+
+    Keys are sorted by UTF-16 code units, numbers are spelled as ECMAScript
+    spells them (`1.0` is `1`), nothing is normalised.
+
+    Raises:
+        ValueError: NaN, an infinity, or an integer beyond ±(2⁵³−1).
+        UnicodeEncodeError: A lone surrogate (a `ValueError` too).
+    """
+    parts: list[str] = []
+    _write(value, parts)
+    return "".join(parts).encode("utf-8")
+
+
+def _write(value: Json, out: list[str]) -> None:
+    match value:
+        case None | bool():
+            out.append({None: "null", True: "true", False: "false"}[value])
+        case str():
+            out.append(json.dumps(value, ensure_ascii=False))
+        case int() | float():
+            out.append(number(value))
+        case list():
+            out.append("[")
+            for index, item in enumerate(value):
+                if index:
+                    out.append(",")
+                _write(item, out)
+            out.append("]")
+        case dict():
+            out.append("{")
+            for index, key in enumerate(sorted(value, key=_utf16_units)):
+                if index:
+                    out.append(",")
+                out.append(json.dumps(key, ensure_ascii=False) + ":")
+                _write(value[key], out)
+            out.append("}")
+
+
+def _utf16_units(text: str) -> bytes:
+    return text.encode("utf-16-be", "surrogatepass")
+
+
+def number(value: float) -> str:
+    """Return *value* as ECMAScript prints it: the shortest text that reads back.
+
+    Raises:
+        ValueError: NaN, an infinity, or an integer that a double cannot hold.
+    """
+    if isinstance(value, int):
+        if abs(value) > MAX_SAFE_INTEGER:
+            raise ValueError(f"{value} does not fit a JSON number exactly")
+        return str(value)
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not a JSON number")
+    if value == 0:
+        return "0"  # also for -0.0
+    return _ecmascript(value)
+
+
+def _ecmascript(value: float) -> str:
+    sign = "-" if value < 0 else ""
+    mantissa, _, exponent = f"{float.__repr__(abs(value))}e0".partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    fraction = "" if fraction == "0" else fraction
+    exponent = exponent.removesuffix("e0") or "0"
+    digits = (whole + fraction).lstrip("0")
+    # The decimal point stands after this many digits of `digits`.
+    leading = len(whole + fraction) - len((whole + fraction).lstrip("0"))
+    point = len(whole) - leading + int(exponent)
+    digits = digits.rstrip("0") or "0"
+    count = len(digits)
+    if count <= point <= 21:  # noqa: PLR2004  ECMA-262, Number::toString
+        return sign + digits + "0" * (point - count)
+    if 0 < point <= 21:  # noqa: PLR2004
+        return f"{sign}{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:  # noqa: PLR2004
+        return f"{sign}0.{'0' * -point}{digits}"
+    power = point - 1
+    tail = f".{digits[1:]}" if count > 1 else ""
+    return f"{sign}{digits[0]}{tail}e{'+' if power > 0 else '-'}{abs(power)}"
+
+
+def sha256(content: bytes) -> Digest:
+    """Return the SHA-256 of *content* in lower-case hexadecimal."""
+    return Digest(hashlib.sha256(content).hexdigest())
+
+
+def digest(value: Json) -> Digest:
+    """Return the SHA-256 of the canonical JSON of *value*."""
+    return sha256(encode(value))
+
+
+def job_digest(
+    *, provider: str, endpoint: str, request: Mapping[str, Json], repeat: int
+) -> Digest:
+    """Return the digest that a job's identity is cut from: the one formula.
+
+    Nothing else belongs to the identity: no name, path, order, limit or key.
+
+    Args:
+        provider: Id that the provider declares.
+        endpoint: Path of the submit request, such as `/v1/videos/generations`.
+        request: Exact body, each local file replaced by `{"sha256": …}`.
+        repeat: From 1.
+    """
+    return digest(
+        {
+            "v": 1,
+            "provider": provider,
+            "endpoint": endpoint,
+            "request": dict(request),
+            "repeat": repeat,
+        }
+    )
+
+
+def job_id(full: Digest) -> JobId:
+    """Return the short form of a job's digest that people and files see."""
+    text = base64.b32encode(bytes.fromhex(full)).decode("ascii").lower()
+    return JobId(text[:_JOB_ID_LENGTH])
+
+
+def equal(left: Json, right: Json) -> bool:
+    """Return whether two values are equal as JSON: `1` is `1.0`, `true` is not `1`."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(equal, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(
+            equal(value, right[key]) for key, value in left.items()
+        )
+    return left == right

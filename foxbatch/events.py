@@ -1,0 +1,505 @@
+"""The facts a ledger can hold, and their one-line spelling.
+
+A fact is something that happened, named in the past tense. It is written once and
+never changed. Every class below is one kind; its `tag` is the word in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NewType, TypeAlias, get_args
+
+import msgspec
+
+from foxbatch.canonical import Digest, JobId, Json
+
+FORMAT = 1
+"""Version of the ledger format that this foxbatch writes."""
+
+RunId = NewType("RunId", str)
+"""One process run: 10 characters, random, also in the name of its file."""
+
+AttemptId = NewType("AttemptId", str)
+"""One decision to submit one job: run id, a hyphen, a counter from 1."""
+
+TaskId = NewType("TaskId", str)
+"""What the service calls a task. Opaque."""
+
+Decision = Literal["task", "buy_again", "write_off"]
+State = Literal["running", "completed", "failed"]
+
+
+class Part(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A value inside a fact. Fields at their default are not written."""
+
+
+class Origin(Part):
+    """Whose jobs a run directory holds.
+
+    Attributes:
+        provider: Id that the provider declares.
+        base_url: Where requests go, or the word `sandbox` for the embedded one.
+        account: Label of the account, never a key.
+    """
+
+    provider: str
+    base_url: str
+    account: str = ""
+
+
+class ManifestRef(Part):
+    """The exact manifest a run was started with, kept under `manifests/`."""
+
+    sha256: Digest
+    name: str
+    path: str = ""
+
+
+class PromptText(Part):
+    """A prompt as it was sent, and the label that people see."""
+
+    id: str
+    text: str
+
+
+class MediaFacts(Part):
+    """What a file really contains.
+
+    Attributes:
+        kind: `video`, `image`, `audio`, `json`, `file`, or `unchecked` where the
+            media extra is not installed.
+        duration_s: Seconds.
+        width: Pixels.
+        height: Pixels.
+        video_codec: Such as `h264`.
+        audio_codec: Such as `aac`; None where there is no sound.
+    """
+
+    kind: str
+    duration_s: float | None = None
+    width: int | None = None
+    height: int | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+
+
+class ResultItem(Part):
+    """One thing a finished task offers.
+
+    Attributes:
+        url: Where the file is, for a day; None where the item itself is the result.
+        content_type: As the service says, often absent and sometimes wrong.
+        extras: Everything else the service said about it.
+    """
+
+    url: str | None = None
+    content_type: str | None = None
+    extras: dict[str, object] = {}
+
+
+class Fact(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"
+):
+    """Fields that every fact has. The ledger stamps them when it appends.
+
+    Attributes:
+        v: Version of the format.
+        seq: Position in its file, from 1, without gaps.
+        at: RFC 3339, UTC, milliseconds.
+        run: The run that wrote it.
+    """
+
+    v: int = 0
+    seq: int = 0
+    at: str = ""
+    run: RunId = RunId("")
+
+
+class JobFact(Fact):
+    """A fact about one job."""
+
+    job: JobId
+
+
+class AttemptFact(JobFact):
+    """A fact about one attempt at one job."""
+
+    attempt: AttemptId
+
+
+class RunStarted(Fact, tag="run.started"):
+    """A process began to work on the directory.
+
+    Attributes:
+        origin: The service and account it talks to.
+        manifests: What it was asked for; empty for `collect` and `settle`.
+        provider_sha256: Digest of the provider file, kept under `manifests/`.
+        actor: Who started it: git user, `FOXBATCH_ACTOR`, or a CI run's address.
+        commit: Git commit of the checkout.
+        dirty: Whether the checkout had uncommitted changes.
+        host: Machine.
+        pid: Process on that machine.
+        versions: Of foxbatch and Python.
+        policy: Limits, retries and patience in force.
+    """
+
+    origin: Origin
+    manifests: tuple[ManifestRef, ...] = ()
+    provider_sha256: Digest = Digest("")
+    actor: str = ""
+    commit: str = ""
+    dirty: bool = False
+    host: str = ""
+    pid: int = 0
+    versions: dict[str, str] = {}
+    policy: dict[str, object] = {}
+
+
+class JobPlanned(JobFact, tag="job.planned"):
+    """A job is wanted; written where no file holds an equal one yet.
+
+    Attributes:
+        digest: The full digest that the job's id is cut from.
+        spec: Id of the entry under `jobs`.
+        name: For people; unique within the spec.
+        cell: Axis values and include extras, without the prompt.
+        prompt: As sent.
+        repeat: From 1.
+        provider: Id that the provider declares.
+        endpoint: Path of the submit request.
+        model: As sent.
+        kind: What the model makes: `video`, `image`, `audio`, …
+        request: The exact body.
+        output: Where artifacts go, without digest and extension.
+        manifest: Digest of the manifest.
+        line: Line of the spec in it, from 1.
+    """
+
+    digest: Digest
+    spec: str
+    name: str
+    cell: dict[str, object]
+    repeat: int
+    provider: str
+    endpoint: str
+    model: str
+    kind: str
+    request: dict[str, object]
+    output: str
+    prompt: PromptText | None = None
+    manifest: Digest = Digest("")
+    line: int = 0
+
+
+class SubmitIntended(AttemptFact, tag="submit.intended"):
+    """A POST is about to leave; on disk before its first byte.
+
+    Attributes:
+        after: The attempt that this one deliberately repeats, if any.
+        why: Why it is repeated: `retry`, `retry_failed` or `buy_again`.
+    """
+
+    after: AttemptId | None = None
+    why: str = ""
+
+
+class SubmitAccepted(AttemptFact, tag="submit.accepted"):
+    """The service made a task; it has to be paid for.
+
+    Attributes:
+        task: Its id.
+        credits: What was reserved, in the service's unit.
+        reply: Raw body, bounded and redacted.
+        headers: The few that help a support request.
+    """
+
+    task: TaskId
+    credits: float | None = None
+    reply: str = ""
+    headers: dict[str, str] = {}
+
+
+class SubmitRefused(AttemptFact, tag="submit.refused"):
+    """No task was made, and that is certain.
+
+    Attributes:
+        error_class: `input`, `busy`, `account`, `address` or `not_sent`.
+        code: The service's word, or the HTTP status.
+        message: The service's words.
+        retryable: Whether the same request may be sent again.
+        reply: Raw body, bounded and redacted.
+        headers: The few that help a support request.
+    """
+
+    error_class: str = msgspec.field(name="class")
+    code: str = ""
+    message: str = ""
+    retryable: bool = False
+    reply: str = ""
+    headers: dict[str, str] = {}
+
+
+class SubmitUnknown(AttemptFact, tag="submit.unknown"):
+    """A task may exist and may have been paid for; only a person can tell.
+
+    Attributes:
+        why: What happened, for people.
+        reply: What there was of an answer, bounded and redacted.
+        headers: The few that help a support request.
+    """
+
+    why: str
+    reply: str = ""
+    headers: dict[str, str] = {}
+
+
+class SubmitSettled(AttemptFact, tag="submit.settled"):
+    """A person decided about a held attempt.
+
+    Attributes:
+        decision: It is this task, buy it again, or write it off.
+        task: With `task`, which one.
+        who: The actor.
+        why: In that person's words.
+    """
+
+    decision: Decision
+    task: TaskId | None = None
+    who: str = ""
+    why: str = ""
+
+
+class StatusSeen(AttemptFact, tag="status.seen"):
+    """The service's word for the task changed.
+
+    Attributes:
+        status: The word itself.
+        state: What it means.
+        progress: 0 to 100 where given.
+        credits: What the service reports as reserved, in its unit.
+        reply: Raw body of a final answer, bounded and redacted.
+    """
+
+    status: str
+    state: State
+    progress: float | None = None
+    credits: float | None = None
+    reply: str = ""
+
+
+class ResultsSeen(AttemptFact, tag="results.seen"):
+    """A finished task said where its results are.
+
+    Attributes:
+        items: In the service's order.
+        valid_until: When the service promises to keep them until.
+        reported_model: The model the service says it used.
+        extras: What else it reported: a seed, degraded reasons, …
+    """
+
+    items: tuple[ResultItem, ...]
+    valid_until: str = ""
+    reported_model: str | None = None
+    extras: dict[str, object] = {}
+
+
+class WatchEnded(AttemptFact, tag="watch.ended"):
+    """Patience ended; the task may still finish and is asked again by id.
+
+    Attributes:
+        watched_s: How long this run watched it, in seconds.
+        why: `patience` or `not_found`.
+    """
+
+    watched_s: float
+    why: str = "patience"
+
+
+class ArtifactStored(AttemptFact, tag="artifact.stored"):
+    """A file is whole, checked and on disk.
+
+    Attributes:
+        item: Which of the task's results, from 1.
+        path: Relative to the run directory, POSIX.
+        sha256: Of its bytes.
+        bytes: Its size.
+        media: What it contains.
+        mismatch: Where it differs from what was asked for, in words.
+    """
+
+    item: int
+    path: str
+    sha256: Digest
+    bytes: int
+    media: MediaFacts
+    mismatch: tuple[str, ...] = ()
+
+
+class JobSucceeded(AttemptFact, tag="job.succeeded"):
+    """Everything the task offered is stored.
+
+    Attributes:
+        credits: What it cost, in the service's unit, where known.
+    """
+
+    credits: float | None = None
+
+
+class JobFailed(AttemptFact, tag="job.failed"):
+    """This attempt will give nothing.
+
+    Attributes:
+        error_class: Class of the failure in the provider file's words.
+        code: The service's word.
+        message: The service's words.
+        retryable: Whether another attempt could help.
+        credits: What stays reserved: no refund is assumed.
+    """
+
+    error_class: str = msgspec.field(name="class")
+    code: str = ""
+    message: str = ""
+    retryable: bool = False
+    credits: float | None = None
+
+
+class BatchHalted(Fact, tag="batch.halted"):
+    """Submitting stopped for every job.
+
+    Attributes:
+        why: For people.
+        exit_code: What the process will say.
+    """
+
+    why: str
+    exit_code: int
+
+
+class RunEnded(Fact, tag="run.ended"):
+    """The process ended in an orderly way.
+
+    Attributes:
+        why: `done`, `interrupted`, `halted`, `stop_after` or `detached`.
+        counts: Jobs by phase.
+    """
+
+    why: str
+    counts: dict[str, int] = {}
+
+
+Event: TypeAlias = (
+    RunStarted
+    | JobPlanned
+    | SubmitIntended
+    | SubmitAccepted
+    | SubmitRefused
+    | SubmitUnknown
+    | SubmitSettled
+    | StatusSeen
+    | ResultsSeen
+    | WatchEnded
+    | ArtifactStored
+    | JobSucceeded
+    | JobFailed
+    | BatchHalted
+    | RunEnded
+)
+"""Every kind of fact."""
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Event)
+_header = msgspec.json.Decoder(dict[str, object])
+WORDS = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Event))
+
+
+def word(event: Event) -> str:
+    """Return the event's word, such as `submit.accepted`."""
+    return str(type(event).__struct_config__.tag)
+
+
+def encode(event: Event) -> bytes:
+    """Return *event* as one line of JSON, LF included."""
+    return _encoder.encode(event) + b"\n"
+
+
+def decode(line: bytes) -> Event:
+    """Return the fact on one *line*.
+
+    Raises:
+        ValueError: It is no fact that this foxbatch knows; the message says whether
+            it is damaged, unknown, or written by a newer version.
+    """
+    try:
+        event = _decoder.decode(line)
+    except msgspec.DecodeError as error:
+        raise ValueError(_why_unreadable(line, error)) from None
+    if event.v > FORMAT:
+        raise ValueError(_too_new(event.v))
+    if event.v < 1 or event.seq < 1 or not event.at or not event.run:
+        raise ValueError("the common fields v, seq, at and run are incomplete")
+    return event
+
+
+def _why_unreadable(line: bytes, error: msgspec.DecodeError) -> str:
+    try:
+        fields = _header.decode(line)
+    except msgspec.DecodeError:
+        return f"not a JSON object ({error})"
+    version, event = fields.get("v"), fields.get("event")
+    if isinstance(version, int) and version > FORMAT:
+        return _too_new(version)
+    if event not in WORDS:
+        return f"unknown event {event!r}; a newer foxbatch may have written it"
+    return f"a {event} that is not complete ({error})"
+
+
+def _too_new(version: int) -> str:
+    return f"format {version}, but this foxbatch reads up to {FORMAT}: upgrade it"
+
+
+def ledger_schema() -> dict[str, Json]:
+    """Return the JSON Schema of one ledger line, generated from the types above."""
+    (schema,), components = msgspec.json.schema_components(
+        [Event], schema_hook=_anything, ref_template="#/$defs/{name}"
+    )
+    for name, definition in components.items():
+        if "event" in definition.get("properties", {}):
+            _describe_stamps(definition)
+        definition.pop("title", None)
+        definition["description"] = _first_line(name)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://foxbatch.invalid/schemas/ledger.schema.json",
+        "title": "One line of a foxbatch ledger",
+        "description": (
+            "A fact: something that happened. Facts are appended and never changed."
+        ),
+        "oneOf": [{"$ref": choice["$ref"]} for choice in schema["anyOf"]],
+        "$defs": dict(sorted(components.items())),
+    }
+
+
+def _describe_stamps(definition: dict[str, Json]) -> None:
+    properties = definition["properties"]
+    assert isinstance(properties, dict)  # noqa: S101  msgspec made it a line above
+    properties |= {
+        "v": {"type": "integer", "const": FORMAT, "description": "Format version."},
+        "seq": {"type": "integer", "minimum": 1, "description": "Place in its file."},
+        "at": {"type": "string", "format": "date-time", "pattern": "Z$"},
+        "run": {"type": "string", "minLength": 1, "description": "Run that wrote it."},
+    }
+    required = definition["required"]
+    assert isinstance(required, list)  # noqa: S101
+    definition["required"] = ["v", "seq", "at", "run", *required]
+
+
+def _anything(kind: type) -> dict[str, Json]:
+    """Say what `object` means in a schema: any JSON value."""
+    if kind is not object:
+        raise NotImplementedError(kind)
+    return {"description": "Any JSON value."}
+
+
+def _first_line(name: str) -> str:
+    text = (globals()[name].__doc__ or "").strip()
+    return re.split(r"\n\n", text)[0].replace("\n    ", " ")

@@ -1,0 +1,312 @@
+"""An append-only file that survives a power cut, and the folder of such files.
+
+Theory of operation
+-------------------
+
+A run directory holds one ledger file for each process run that ever worked in it.
+A process appends to its own file alone, so nothing that was written is ever in
+danger: the worst that a crash can leave is an unfinished last line in a file that no
+one will write to again.
+
+An append is one `write` of whole lines, then `fsync` where the caller is about to do
+something that cannot be undone. When either fails, it is unknown what is on the disk
+(the kernel may have dropped the dirty pages and forgotten the error), so nothing is
+tried again: the writer refuses all further appends and the run stops.
+
+Reading needs no lock. A file may be read while it is being written: a last line
+without its line feed counts when it is a complete record and is otherwise *torn*:
+ignored, and said. Any other line that is not a fact is damage, and refused with its
+place, because a ledger that is silently half read would buy things twice.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import filelock
+import msgspec
+
+from foxbatch.clock import Clock, to_text
+from foxbatch.errors import LedgerError, RunDirLockedError, TransitionError
+from foxbatch.events import (
+    FORMAT,
+    Event,
+    RunId,
+    RunStarted,
+    decode,
+    encode,
+)
+from foxbatch.lifecycle import BatchState, Lane
+
+EventT = TypeVar("EventT", bound=Event)
+
+_RUN_ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_RUN_ID_LENGTH = 10
+
+
+def new_run_id() -> RunId:
+    """Return an id that no other run has: 50 random bits."""
+    letters = (secrets.choice(_RUN_ID_ALPHABET) for _ in range(_RUN_ID_LENGTH))
+    return RunId("".join(letters))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in *folder* durable; a no-op where a folder cannot be opened."""
+    if os.name == "nt":  # NTFS journals names by itself and cannot open a folder
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class LedgerWriter:
+    """Appends the facts of one run to a new file of its own.
+
+    Not for several threads. Facts get their `seq`, `at` and `run` here.
+
+    Args:
+        folder: The `ledger/` folder; it is made where it is missing.
+        run: The run that writes.
+        clock: Stamps the facts.
+        fsync: Makes what was written to a file handle durable.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        run: RunId,
+        clock: Clock,
+        *,
+        fsync: Callable[[int], None] = os.fsync,
+    ) -> None:
+        self.run = run
+        self._clock = clock
+        self._fsync = fsync
+        self._seq = 0
+        self._lane = Lane(run)
+        self._broken = False
+        started = clock.now().strftime("%Y%m%dT%H%M%SZ")
+        # No colon in the name: it has to exist on every file system.
+        self.path = folder / f"{started}-{run}.jsonl"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+            self._handle = os.open(self.path, flags | getattr(os, "O_BINARY", 0), 0o644)
+            sync_folder(folder)
+            sync_folder(folder.parent)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+
+    def append(self, *events: EventT, durable: bool = False) -> tuple[EventT, ...]:
+        """Append *events* with one write, and return them stamped.
+
+        Args:
+            events: Facts of this run without stamps, in the order they happened.
+            durable: Whether they must be on the disk when this returns. All earlier
+                facts then are too.
+
+        Raises:
+            TransitionError: A fact is impossible now. Nothing was written.
+            LedgerError: They could not be written; no further append will be tried.
+        """
+        if self._broken:
+            raise LedgerError(
+                f"{self.path} could not be written before",
+                hint="Type the same command again; what is on the disk is intact.",
+            )
+        at = to_text(self._clock.now())
+        stamped = tuple(
+            msgspec.structs.replace(event, v=FORMAT, seq=seq, at=at, run=self.run)
+            for seq, event in enumerate(events, start=self._seq + 1)
+        )
+        for event in stamped:
+            self._lane.admit(event)
+        try:
+            self._write(b"".join(map(encode, stamped)))
+            if durable:
+                self._fsync(self._handle)
+        except OSError as error:
+            self._broken = True
+            raise _cannot_write(self.path, error) from error
+        self._seq += len(stamped)
+        return stamped
+
+    def _write(self, lines: bytes) -> None:
+        view = memoryview(lines)
+        while view:
+            view = view[os.write(self._handle, view) :]
+
+    def close(self) -> None:
+        """Make everything durable and let go of the file."""
+        try:
+            if not self._broken:
+                self._fsync(self._handle)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+        finally:
+            os.close(self._handle)
+
+
+def _cannot_write(path: Path, error: OSError) -> LedgerError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    hint = (
+        "Free some space and type the same command again; nothing is lost."
+        if full
+        else "Mend that and type the same command again; nothing is lost."
+    )
+    return LedgerError(
+        f"{path} cannot be written: {error.strerror or error}", hint=hint
+    )
+
+
+@dataclass(slots=True)
+class LedgerReading:
+    """What a folder of ledger files says.
+
+    Attributes:
+        state: All facts together.
+        files: Facts per file, by name, in the order of names.
+        torn: Names of files that end in an unfinished line, which was ignored.
+    """
+
+    state: BatchState = field(default_factory=BatchState)
+    files: dict[str, int] = field(default_factory=dict)
+    torn: list[str] = field(default_factory=list)
+
+
+def read_facts(path: Path, *, on_torn: Callable[[str], None]) -> Iterator[Event]:
+    """Yield the facts of one file, in the order in which they happened.
+
+    Args:
+        path: A ledger file, finished or being written.
+        on_torn: Told the file's name when its last line is unfinished.
+
+    Raises:
+        LedgerError: A line in it is damaged, out of order, or from a newer foxbatch.
+    """
+    lane: Lane | None = None
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except OSError as error:
+        raise LedgerError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="Make the file readable for this user.",
+        ) from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            event = decode(line)
+        except ValueError as error:
+            if number == len(lines) and not line.endswith(b"\n"):
+                on_torn(path.name)
+                return
+            raise _damaged(path, number, str(error)) from None
+        lane = lane or Lane(event.run)
+        _check_place(path, number, event, lane)
+        yield event
+
+
+def _check_place(path: Path, number: int, event: Event, lane: Lane) -> None:
+    if event.seq != number:
+        raise _damaged(path, number, f"seq is {event.seq} where {number} belongs")
+    if event.run != lane.run:
+        raise _damaged(path, number, f"it belongs to run {event.run}, not {lane.run}")
+    try:
+        lane.admit(event)
+    except TransitionError as error:
+        raise _damaged(path, number, str(error)) from None
+
+
+def _damaged(path: Path, number: int, why: str) -> LedgerError:
+    return LedgerError(
+        f"{path}:{number}: {why}",
+        hint=(
+            "Restore the file from git or a backup. Without it foxbatch cannot know "
+            "what was paid for, so it does not go on."
+        ),
+    )
+
+
+def read_folder(folder: Path) -> LedgerReading:
+    """Return what all ledger files in *folder* say together; nothing for no folder.
+
+    Raises:
+        LedgerError: A file in it cannot be trusted.
+    """
+    reading = LedgerReading()
+    for path in sorted(folder.glob("*.jsonl")):
+        count = 0
+        for event in read_facts(path, on_torn=reading.torn.append):
+            reading.state.join(event)
+            count += 1
+        reading.files[path.name] = count
+    return reading
+
+
+class DirLock:
+    """One writer per run directory and machine. A context manager.
+
+    The lock is the operating system's: it goes when the process does.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        # Not zero: whoever only looks whether the lock is held holds it for a moment.
+        self._lock = filelock.FileLock(run_dir / ".lock", timeout=0.3)
+
+    def __enter__(self) -> None:
+        try:
+            self._run_dir.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except filelock.Timeout:
+            raise RunDirLockedError(
+                str(self._run_dir), last_writer(self._run_dir / "ledger")
+            ) from None
+        except OSError as error:
+            raise _cannot_write(self._run_dir / ".lock", error) from error
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def last_writer(folder: Path) -> str:
+    """Return who wrote the newest unfinished file, for people."""
+    for started in _unfinished(read_folder(folder).state):
+        return f"process {started.pid} on {started.host}, started {started.at}"
+    return "another process that has only just started"
+
+
+def _unfinished(state: BatchState) -> list[RunStarted]:
+    """Return the starts of runs that did not say goodbye, the newest first."""
+    starts = (
+        run.started
+        for run in state.runs.values()
+        if run.started is not None and run.ended is None
+    )
+    return sorted(starts, key=lambda started: started.at, reverse=True)
+
+
+def live_runs(state: BatchState, run_dir: Path, *, host: str) -> Mapping[RunId, int]:
+    """Return the runs that are going on now, and their process ids.
+
+    Only the holder of the lock can be alive on this machine; what another machine
+    does cannot be seen from here, and its unfinished runs are taken for dead.
+    """
+    here = [started for started in _unfinished(state) if started.host == host]
+    if not here or not (run_dir / ".lock").exists():
+        return {}
+    probe = filelock.FileLock(run_dir / ".lock", timeout=0)
+    try:
+        with probe:
+            return {}
+    except filelock.Timeout:
+        return {here[0].run: here[0].pid}
+    except OSError:  # a read-only copy: nobody can be writing to it
+        return {}

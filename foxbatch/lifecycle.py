@@ -1,0 +1,518 @@
+"""What may happen to a job and what is known about it: a table and a fold.
+
+Theory of operation
+-------------------
+
+A *job* is a request that is wanted. An *attempt* is one decision to send it. Nearly
+everything happens to attempts, so the table below is about them; what a job is said
+to be (its phase) is read off its attempts.
+
+Two different questions are answered here, and they must not be mixed:
+
+* **May this happen now?** Within the file of one run, facts come in the order in
+  which that process lived them, so they must walk through `TRANSITIONS`. A step that
+  is not in the table is a bug of the writer or damage to the file. An attempt that an
+  earlier run made enters a later run's file in the middle of its life (`ELSEWHERE`).
+
+* **What is known, all in all?** Files of several runs, machines and branches are
+  combined, and nothing orders them but clocks, which lie. So the combination is a
+  join: every field of `Attempt` and `JobState` only ever grows in a fixed order
+  (a rank, or the latest of (at, run, seq)). Joins are commutative, associative and
+  idempotent: facts may come in any order and more than once.
+
+The one dangerous state is *submitting*: the intent is on disk and no outcome is. As
+long as the process lives, the request is under way. When it is gone, nobody knows
+whether a task exists; that is *held*, and only a person may decide about it.
+
+    UNBORN ──intended──▶ SUBMITTING ──accepted──▶ RUNNING ◀──status── OVERDUE
+                          │      │                │  │ └──watch.ended──▶ │
+                       refused  unknown     results  └───job.failed──────┤
+                          ▼      ▼                ▼                      ▼
+                     REFUSED    HELD       DOWNLOADING ──job.failed──▶ FAILED
+                          │      │                │                      ▲
+                          │   settled:        succeeded                  │
+                          │    task ▶ RUNNING     ▼                      │
+                          │    else ▶ CLOSED     DONE                    │
+                          └──────────────────────────────────────────────┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import TypeAlias, TypeVar
+
+from foxbatch.canonical import JobId
+from foxbatch.errors import TransitionError
+from foxbatch.events import (
+    ArtifactStored,
+    AttemptFact,
+    AttemptId,
+    BatchHalted,
+    Event,
+    Fact,
+    JobFailed,
+    JobPlanned,
+    JobSucceeded,
+    ResultsSeen,
+    RunEnded,
+    RunId,
+    RunStarted,
+    StatusSeen,
+    SubmitAccepted,
+    SubmitIntended,
+    SubmitRefused,
+    SubmitSettled,
+    SubmitUnknown,
+    TaskId,
+    WatchEnded,
+    word,
+)
+
+
+class Phase(StrEnum):
+    """Where a job stands. The same words everywhere a person looks."""
+
+    NEW = "new"
+    SUBMITTING = "submitting"
+    HELD = "held"
+    RUNNING = "running"
+    OVERDUE = "overdue"
+    DOWNLOADING = "downloading"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Stage(StrEnum):
+    """Where one attempt stands within one file."""
+
+    UNBORN = "unborn"
+    ELSEWHERE = "elsewhere"
+    SUBMITTING = "submitting"
+    REFUSED = "refused"
+    HELD = "held"
+    RUNNING = "running"
+    OVERDUE = "overdue"
+    DOWNLOADING = "downloading"
+    CLOSED = "closed"
+    DONE = "done"
+    FAILED = "failed"
+
+
+_SETTLED: Mapping[str, Stage] = {
+    "submit.settled:task": Stage.RUNNING,
+    "submit.settled:buy_again": Stage.CLOSED,
+    "submit.settled:write_off": Stage.CLOSED,
+}
+_WATCHED: Mapping[str, Stage] = {
+    "status.seen": Stage.RUNNING,
+    "watch.ended": Stage.OVERDUE,
+    "results.seen": Stage.DOWNLOADING,
+    "job.failed": Stage.FAILED,
+}
+
+TRANSITIONS: Mapping[Stage, Mapping[str, Stage]] = {
+    Stage.UNBORN: {"submit.intended": Stage.SUBMITTING},
+    Stage.SUBMITTING: {
+        "submit.accepted": Stage.RUNNING,
+        "submit.refused": Stage.REFUSED,
+        "submit.unknown": Stage.HELD,  # it may exist and be paid for: never resend
+    },
+    Stage.REFUSED: {"job.failed": Stage.FAILED},
+    Stage.HELD: _SETTLED,
+    Stage.RUNNING: _WATCHED,
+    Stage.OVERDUE: _WATCHED,
+    Stage.DOWNLOADING: {
+        "status.seen": Stage.DOWNLOADING,
+        "results.seen": Stage.DOWNLOADING,  # asked again: fresh addresses
+        "artifact.stored": Stage.DOWNLOADING,
+        "watch.ended": Stage.DOWNLOADING,
+        "job.succeeded": Stage.DONE,
+        "job.failed": Stage.FAILED,  # the results are gone for good
+    },
+    Stage.CLOSED: {},
+    Stage.DONE: {},
+    Stage.FAILED: {},
+    # An attempt of an earlier run. What an attempt of this run can only do after it
+    # was accepted, this one may do at once; it can no longer be submitted.
+    Stage.ELSEWHERE: {**_WATCHED, **_SETTLED},
+}
+
+
+def _step(event: Event) -> str:
+    if isinstance(event, SubmitSettled):
+        return f"{word(event)}:{event.decision}"
+    return word(event)
+
+
+def next_stage(stage: Stage, event: Event) -> Stage:
+    """Return where an attempt stands after *event*.
+
+    Raises:
+        TransitionError: The event cannot happen to an attempt at that stage.
+    """
+    try:
+        return TRANSITIONS[stage][_step(event)]
+    except KeyError:
+        raise TransitionError(
+            f"{_step(event)} cannot happen to an attempt that is {stage}"
+        ) from None
+
+
+class Lane:
+    """Checks that the facts of one file, in their order, make sense.
+
+    Memory: one stage per attempt that the file names.
+    """
+
+    def __init__(self, run: RunId) -> None:
+        self.run = run
+        self._stages: dict[AttemptId, Stage] = {}
+
+    def admit(self, event: Event) -> None:
+        """Take the file's next fact; `TransitionError` leaves all as it was."""
+        if isinstance(event, AttemptFact):
+            before = self._stages.get(event.attempt) or self._first_stage(event.attempt)
+            self._stages[event.attempt] = next_stage(before, event)
+
+    def _first_stage(self, attempt: AttemptId) -> Stage:
+        own = attempt.startswith(f"{self.run}-")
+        return Stage.UNBORN if own else Stage.ELSEWHERE
+
+
+class Submission(IntEnum):
+    """How much is known about a submission; more knowledge is a higher number."""
+
+    NONE = 0
+    INTENDED = 1
+    REFUSED = 2
+    UNKNOWN = 3
+    WRITTEN_OFF = 4
+    BUY_AGAIN = 5
+    TASK_SETTLED = 6
+    ACCEPTED = 7
+
+
+class Remote(IntEnum):
+    """How far the service got, as far as is known."""
+
+    RUNNING = 0
+    FAILED = 1
+    COMPLETED = 2
+
+
+_DECIDED: Mapping[str, Submission] = {
+    "task": Submission.TASK_SETTLED,
+    "buy_again": Submission.BUY_AGAIN,
+    "write_off": Submission.WRITTEN_OFF,
+}
+
+Key: TypeAlias = tuple[str, RunId, int]
+"""(at, run, seq): the order of "latest" across files. Unique for each fact."""
+
+
+def key_of(event: Fact) -> Key:
+    """Return the place of *event* in the order of all facts."""
+    return event.at, event.run, event.seq
+
+
+@dataclass(slots=True)
+class Attempt:
+    """All that is known about one attempt: a join of facts, nothing is lost.
+
+    The optional facts hold the latest one of their kind by (at, run, seq), except
+    `accepted` and `settled`, where the earliest stands.
+    """
+
+    id: AttemptId
+    job: JobId
+    submission: Submission = Submission.NONE
+    remote: Remote = Remote.RUNNING
+    intended: SubmitIntended | None = None
+    accepted: SubmitAccepted | None = None
+    refused: SubmitRefused | None = None
+    unknown: SubmitUnknown | None = None
+    settled: SubmitSettled | None = None
+    status: StatusSeen | None = None
+    results: ResultsSeen | None = None
+    failed: JobFailed | None = None
+    succeeded: JobSucceeded | None = None
+    artifacts: dict[int, ArtifactStored] = field(default_factory=dict)
+    watch: AttemptFact | None = None
+
+    @property
+    def run(self) -> RunId:
+        """The run that decided to make it."""
+        return RunId(self.id.rpartition("-")[0])
+
+    @property
+    def task(self) -> TaskId | None:
+        """The remote task, where one is known."""
+        if self.accepted is not None:
+            return self.accepted.task
+        if self.settled is not None and self.settled.decision == "task":
+            return self.settled.task
+        return None
+
+    @property
+    def since(self) -> str:
+        """When it was intended, or else first heard of."""
+        first = self.intended or self.accepted or self.watch or self.settled
+        return first.at if first is not None else ""
+
+    @property
+    def credits(self) -> float | None:
+        """What was reserved or charged, as last reported, in the service's unit."""
+        said = (self.succeeded, self.failed, self.status, self.accepted)
+        return next((f.credits for f in said if f and f.credits is not None), None)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the last thing that happened is that patience ended."""
+        return isinstance(self.watch, WatchEnded)
+
+    @property
+    def counts_as_bought(self) -> bool:
+        """Whether it was paid for, or may have been."""
+        return self.submission not in (Submission.NONE, Submission.REFUSED)
+
+    def phase(self, *, alive: bool) -> Phase:
+        """Return what this attempt makes of its job.
+
+        Args:
+            alive: Whether the run that made it is still going on.
+        """
+        if self.succeeded is not None:
+            return Phase.DONE
+        if self.failed is not None or self.submission is Submission.WRITTEN_OFF:
+            return Phase.FAILED
+        if self.submission >= Submission.TASK_SETTLED:
+            if self.remote is Remote.COMPLETED:
+                return Phase.DOWNLOADING
+            return Phase.OVERDUE if self.overdue else Phase.RUNNING
+        if self.submission is Submission.INTENDED and alive:
+            return Phase.SUBMITTING
+        if self.submission in (Submission.INTENDED, Submission.UNKNOWN):
+            return Phase.HELD
+        return Phase.NEW
+
+    def join(self, event: Event) -> None:
+        """Add one fact. The order in which facts come does not matter."""
+        match event:
+            case SubmitIntended():
+                self.intended = event
+                self._rise(Submission.INTENDED)
+            case SubmitRefused():
+                self.refused = event
+                self._rise(Submission.REFUSED)
+            case SubmitUnknown():
+                self.unknown = event
+                self._rise(Submission.UNKNOWN)
+            case SubmitSettled():
+                self._settle(event)
+            case SubmitAccepted():
+                self.accepted = _earlier(self.accepted, event)
+                self.watch = _later(self.watch, event)
+                self._rise(Submission.ACCEPTED)
+            case StatusSeen() | WatchEnded() | ResultsSeen():
+                self._watch(event)
+            case ArtifactStored():
+                known = self.artifacts.get(event.item)
+                self.artifacts[event.item] = _later(known, event)
+            case JobFailed():
+                self.failed = _later(self.failed, event)
+            case JobSucceeded():
+                self.succeeded = _later(self.succeeded, event)
+            case _:  # facts about runs and plans are the batch's
+                raise TransitionError(f"{word(event)} is not about an attempt")
+
+    def _rise(self, submission: Submission) -> None:
+        self.submission = max(self.submission, submission)
+
+    def _settle(self, event: SubmitSettled) -> None:
+        # Two people may decide differently in two files: the stronger knowledge
+        # wins, and among equals the first word stands.
+        rank = _DECIDED[event.decision]
+        self._rise(rank)
+        if self.settled is not None:
+            known = _DECIDED[self.settled.decision]
+            if known > rank:
+                return
+            if known == rank:
+                event = _earlier(self.settled, event)
+        self.settled = event
+
+    def _watch(self, event: StatusSeen | WatchEnded | ResultsSeen) -> None:
+        if isinstance(event, ResultsSeen):
+            self.results = _later(self.results, event)
+            self.remote = Remote.COMPLETED
+            return
+        self.watch = _later(self.watch, event)
+        if isinstance(event, StatusSeen):
+            self.status = _later(self.status, event)
+            if event.state == "failed":
+                self.remote = max(self.remote, Remote.FAILED)
+
+
+FactT = TypeVar("FactT", bound=Fact)
+
+
+def _later(known: FactT | None, event: FactT) -> FactT:
+    return event if known is None or key_of(known) < key_of(event) else known
+
+
+def _earlier(known: FactT | None, event: FactT) -> FactT:
+    return event if known is None or key_of(event) < key_of(known) else known
+
+
+# Where several attempts say different things, the first of these is the job's.
+_PRECEDENCE = (
+    Phase.DONE,
+    Phase.DOWNLOADING,
+    Phase.SUBMITTING,
+    Phase.RUNNING,
+    Phase.OVERDUE,
+    Phase.HELD,
+)
+
+
+@dataclass(slots=True)
+class JobState:
+    """All that is known about one job."""
+
+    id: JobId
+    planned: JobPlanned | None = None
+    attempts: dict[AttemptId, Attempt] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What people call it; its id where no plan is known."""
+        return self.planned.name if self.planned is not None else self.id
+
+    def in_order(self) -> list[Attempt]:
+        """Return the attempts, oldest first."""
+        return sorted(self.attempts.values(), key=lambda a: (a.since, a.id))
+
+    def phase(self, live: Container[RunId] = ()) -> Phase:
+        """Return where the job stands.
+
+        Args:
+            live: Runs whose process is still going on.
+        """
+        return self.leading(live)[0]
+
+    def leading(self, live: Container[RunId] = ()) -> tuple[Phase, Attempt | None]:
+        """Return where the job stands, and the attempt that makes it so."""
+        phases = {a.id: a.phase(alive=a.run in live) for a in self.in_order()}
+        for phase in _PRECEDENCE:
+            for attempt, said in phases.items():
+                if said is phase:
+                    return phase, self.attempts[attempt]
+        # A refused attempt decides nothing; of the others the last one does, so
+        # that "buy again" after a failure makes the job new.
+        deciding = [a for a in self.in_order() if a.failed or a.counts_as_bought]
+        if deciding:
+            return phases[deciding[-1].id], deciding[-1]
+        return Phase.NEW, None
+
+    @property
+    def accepted(self) -> int:
+        """How many attempts became tasks."""
+        return sum(
+            attempt.submission >= Submission.TASK_SETTLED
+            for attempt in self.attempts.values()
+        )
+
+    def unexplained_purchases(self) -> list[Attempt]:
+        """Return accepted attempts when more than one is no recorded repetition.
+
+        Two runs that did not know of each other bought the same thing.
+        """
+        first_takes = [
+            attempt
+            for attempt in self.in_order()
+            if attempt.submission >= Submission.TASK_SETTLED
+            and (attempt.intended is None or attempt.intended.after is None)
+        ]
+        return first_takes if len(first_takes) > 1 else []
+
+
+@dataclass(slots=True)
+class Run:
+    """All that is known about one process run."""
+
+    id: RunId
+    started: RunStarted | None = None
+    ended: RunEnded | None = None
+    halted: BatchHalted | None = None
+
+
+@dataclass(slots=True)
+class BatchState:
+    """What a ledger says, all files together."""
+
+    jobs: dict[JobId, JobState] = field(default_factory=dict)
+    runs: dict[RunId, Run] = field(default_factory=dict)
+
+    def join(self, event: Event) -> None:
+        """Add one fact. Any order, and the same fact twice, give the same state."""
+        match event:
+            case RunStarted() | RunEnded() | BatchHalted():
+                self._join_run(event)
+            case JobPlanned():
+                state = self._job(event.job)
+                state.planned = _later(state.planned, event)
+            case _:
+                attempts = self._job(event.job).attempts
+                attempt = attempts.get(event.attempt)
+                if attempt is None:
+                    attempt = attempts[event.attempt] = Attempt(
+                        event.attempt, event.job
+                    )
+                attempt.join(event)
+
+    def _join_run(self, event: RunStarted | RunEnded | BatchHalted) -> None:
+        run = self.runs.setdefault(event.run, Run(event.run))
+        match event:
+            case RunStarted():
+                run.started = _later(run.started, event)
+            case RunEnded():
+                run.ended = _later(run.ended, event)
+            case BatchHalted():
+                run.halted = _later(run.halted, event)
+
+    def _job(self, job: JobId) -> JobState:
+        state = self.jobs.get(job)
+        if state is None:
+            state = self.jobs[job] = JobState(job)
+        return state
+
+    def phase(self, job: JobId, live: Container[RunId] = ()) -> Phase:
+        """Return where *job* stands; one that nothing is known about is new."""
+        state = self.jobs.get(job)
+        return Phase.NEW if state is None else state.phase(live)
+
+    def bought(self) -> int:
+        """Return how many attempts were paid for, or may have been."""
+        return sum(
+            attempt.counts_as_bought
+            for job in self.jobs.values()
+            for attempt in job.attempts.values()
+        )
+
+    def owner_of(self, task: TaskId) -> JobId | None:
+        """Return the job that already owns *task*, if any."""
+        for state in self.jobs.values():
+            if any(attempt.task == task for attempt in state.attempts.values()):
+                return state.id
+        return None
+
+
+def fold(facts: Iterable[Event]) -> BatchState:
+    """Return what *facts* say together."""
+    state = BatchState()
+    for fact in facts:
+        state.join(fact)
+    return state

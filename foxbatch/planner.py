@@ -1,0 +1,306 @@
+"""What a run would do, what it would cost, and why."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import statistics
+from collections import Counter
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from foxbatch.canonical import Digest, JobId
+from foxbatch.events import AttemptId, JobPlanned, PromptText, RunId
+from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
+from foxbatch.matrix import Job
+from foxbatch.policy import Order, RetryPolicy
+
+
+class Action(StrEnum):
+    """What a run does about one job."""
+
+    SUBMIT = "submit"
+    ADOPT = "adopt"
+    DOWNLOAD = "download"
+    SETTLE = "settle"
+    RETRY = "retry"
+    KEEP = "keep"
+    ORPHAN = "orphan"
+
+
+BUYS = frozenset({Action.SUBMIT, Action.RETRY})
+"""Actions that send a POST."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedJob:
+    """One job, where it stands, and what a run would do about it.
+
+    Attributes:
+        wanted: What is sent, or was sent.
+        phase: Where it stands; `skipped` only with a reason.
+        action: What a run does.
+        reason: Why, for people.
+        attempt: The attempt it is about: the one to go on with, or to repeat.
+        why: Recorded with a repetition: `retry`, `retry_failed` or `buy_again`.
+    """
+
+    wanted: JobPlanned
+    phase: Phase
+    action: Action
+    reason: str
+    attempt: Attempt | None = None
+    why: str = ""
+
+    @property
+    def id(self) -> JobId:
+        """The job's id."""
+        return self.wanted.job
+
+    @property
+    def after(self) -> AttemptId | None:
+        """The attempt that a purchase would deliberately repeat."""
+        return self.attempt.id if self.why and self.attempt is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What new purchases are thought to cost, from what the ledger measured.
+
+    Attributes:
+        jobs: Purchases.
+        credits: Sum over those whose price is known, in the service's unit.
+        unpriced: Purchases of a kind that was never bought here.
+    """
+
+    jobs: int
+    credits: float
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do, in the order in which it would begin to."""
+
+    jobs: tuple[PlannedJob, ...]
+    estimate: Estimate
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Jobs by action; every action is named."""
+        found = Counter(job.action for job in self.jobs)
+        return {action.value: found[action] for action in Action}
+
+    def with_action(self, *actions: Action) -> list[PlannedJob]:
+        """Return the jobs that these *actions* apply to."""
+        return [job for job in self.jobs if job.action in actions]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What the person who starts a run wants of it beyond the manifest.
+
+    Attributes:
+        only: Globs on a job's spec, name or id; empty means all.
+        retry_failed: Failure classes to buy again; `{"*"}` means every class.
+    """
+
+    only: tuple[str, ...] = ()
+    retry_failed: frozenset[str] = frozenset()
+
+    def selects(self, job: JobPlanned) -> bool:
+        """Return whether `only` names *job*."""
+        if not self.only:
+            return True
+        names = (job.spec, job.name, f"{job.spec}/{job.name}", job.job)
+        return any(fnmatch.fnmatchcase(n, p) for n in names for p in self.only)
+
+
+def as_planned(job: Job, manifest: Digest) -> JobPlanned:
+    """Return *job* as the fact that records it."""
+    prompt = None
+    if job.prompt is not None:
+        prompt = PromptText(id=job.prompt.id, text=job.prompt.text)
+    return JobPlanned(
+        job=job.id,
+        digest=job.digest,
+        spec=job.spec,
+        name=job.name,
+        cell=dict(job.cell),
+        prompt=prompt,
+        repeat=job.repeat,
+        provider=job.provider,
+        endpoint=job.endpoint,
+        model=job.model,
+        kind=job.kind,
+        request=dict(job.request),
+        output=job.output,
+        manifest=manifest,
+        line=job.origin.line,
+    )
+
+
+def is_news(wanted: JobPlanned, known: JobPlanned | None) -> bool:
+    """Return whether *wanted* says anything that the ledger does not say yet.
+
+    From which manifest and line it comes is no news: a comment changes both.
+    """
+    if known is None:
+        return True
+    bare = msgspec.structs.replace(
+        known,
+        v=0,
+        seq=0,
+        at="",
+        run=RunId(""),
+        manifest=wanted.manifest,
+        line=wanted.line,
+    )
+    return bare != wanted
+
+
+def plan(
+    wanted: Sequence[JobPlanned],
+    state: BatchState,
+    *,
+    retry: RetryPolicy,
+    order: Order = "interleaved",
+    choice: Choice | None = None,
+    live: Container[RunId] = (),
+) -> Plan:
+    """Return what a run would do about every wanted and every known job.
+
+    Args:
+        wanted: The manifest's jobs, in declared order.
+        state: What the ledger says.
+        retry: Which failures are bought again without being asked.
+        order: Order of submission.
+        choice: What this run is restricted to.
+        live: Runs that are going on right now.
+    """
+    choice = choice or Choice()
+    jobs = [_decide(job, state, retry, choice, live) for job in wanted]
+    if order == "interleaved":
+        jobs.sort(key=lambda job: _shuffled(job.id))
+    names = {job.job for job in wanted}
+    orphans = [s for s in state.jobs.values() if s.id not in names and s.planned]
+    jobs += [_orphan(known, live) for known in orphans]
+    buys = [job.wanted for job in jobs if job.action in BUYS]
+    return Plan(tuple(jobs), estimate(buys, state))
+
+
+def collection(state: BatchState, live: Container[RunId] = ()) -> Plan:
+    """Return what `collect` would do: everything that was bought, nothing new."""
+    jobs = [_orphan(known, live) for known in state.jobs.values() if known.planned]
+    return Plan(tuple(jobs), Estimate(0, 0.0, 0))
+
+
+def _shuffled(job: JobId) -> bytes:
+    """Spread any prefix of a sweep over its axes, the same way everywhere."""
+    return hashlib.sha256(f"foxbatch/order/1\0{job}".encode()).digest()
+
+
+def _decide(
+    wanted: JobPlanned,
+    state: BatchState,
+    retry: RetryPolicy,
+    choice: Choice,
+    live: Container[RunId],
+) -> PlannedJob:
+    known = state.jobs.get(wanted.job)
+    if known is None or not known.attempts:
+        phase, attempt = Phase.NEW, None
+    else:
+        phase, attempt = known.leading(live)
+    action, reason, why = Action.SUBMIT, "not bought yet", ""
+    if phase is Phase.FAILED and known is not None and attempt is not None:
+        action, reason, why = _about_failure(known, attempt, retry, choice)
+    elif phase is not Phase.NEW:
+        action, reason = _GO_ON[phase]
+    elif attempt is not None:  # settled with "buy again"
+        reason, why = "to be bought again, as settled", "buy_again"
+    if action in BUYS and not choice.selects(wanted):
+        if phase is Phase.NEW:
+            phase = Phase.SKIPPED
+        action, reason = Action.KEEP, "not selected by --only"
+    return PlannedJob(
+        wanted=wanted,
+        phase=phase,
+        action=action,
+        reason=reason,
+        attempt=attempt,
+        why=why,
+    )
+
+
+_GO_ON = {
+    Phase.DONE: (Action.KEEP, "done"),
+    Phase.SUBMITTING: (Action.KEEP, "being submitted by a run that goes on now"),
+    Phase.HELD: (Action.SETTLE, "may have been bought: a person must decide"),
+    Phase.RUNNING: (Action.ADOPT, "running remotely"),
+    Phase.OVERDUE: (Action.ADOPT, "overdue: asked again by its id"),
+    Phase.DOWNLOADING: (Action.DOWNLOAD, "finished, not downloaded yet"),
+    Phase.FAILED: (Action.KEEP, "failed"),
+    Phase.NEW: (Action.ORPHAN, "never bought"),
+}
+
+
+def _about_failure(
+    known: JobState, attempt: Attempt, retry: RetryPolicy, choice: Choice
+) -> tuple[Action, str, str]:
+    failed = attempt.failed
+    if failed is None:  # written off
+        failure_class, said = "written_off", "written off by a person"
+    else:
+        failure_class = failed.error_class
+        said = f"failed ({failure_class}: {failed.code or failed.message})"
+    if choice.retry_failed & {"*", failure_class}:
+        return Action.RETRY, f"{said}; asked for by --retry-failed", "retry_failed"
+    if retry.allows(failure_class, accepted=known.accepted):
+        bought = f"attempt {known.accepted + 1} of {retry.attempts}"
+        return Action.RETRY, f"{said}; {bought}", "retry"
+    return Action.KEEP, said, ""
+
+
+def _orphan(known: JobState, live: Container[RunId]) -> PlannedJob:
+    """Decide about a job that no manifest asks for (now).
+
+    What was paid for is collected all the same.
+    """
+    phase, attempt = known.leading(live)
+    action, reason = _GO_ON[phase]
+    if action in (Action.KEEP, Action.ORPHAN):
+        action, reason = Action.ORPHAN, f"{reason}; no longer in the manifest"
+    planned = known.planned
+    assert planned is not None  # noqa: S101  callers filter
+    return PlannedJob(
+        wanted=planned, phase=phase, action=action, reason=reason, attempt=attempt
+    )
+
+
+def estimate(wanted: Iterable[JobPlanned], state: BatchState) -> Estimate:
+    """Return what buying *wanted* is thought to cost.
+
+    The median of what was reserved for jobs of the same price shape; a shape that
+    was never bought has no price, which is not zero.
+    """
+    seen: dict[str, list[float]] = {}
+    for known in state.jobs.values():
+        for attempt in known.attempts.values():
+            if attempt.credits is not None and known.planned is not None:
+                seen.setdefault(price_shape(known.planned), []).append(attempt.credits)
+    shapes = [price_shape(job) for job in wanted]
+    priced = [statistics.median(seen[shape]) for shape in shapes if shape in seen]
+    return Estimate(len(shapes), float(sum(priced)), len(shapes) - len(priced))
+
+
+_PRICED_BY = ("resolution", "duration", "generate_audio", "generation_type")
+
+
+def price_shape(job: JobPlanned) -> str:
+    """Return what a price is thought to depend on, as one text."""
+    values = (f"{name}={job.request.get(name)!r}" for name in _PRICED_BY)
+    return " ".join((job.model, *values))

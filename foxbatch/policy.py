@@ -1,0 +1,144 @@
+"""Limits, retries, patience and budget: frozen values with their own arithmetic."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Literal
+
+Order = Literal["interleaved", "declared"]
+"""In which order jobs are submitted. Not part of any identity."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The most that may happen at once. A manifest overrides what it names.
+
+    Attributes:
+        in_flight: Remote tasks at once (submitting and running).
+        requests_per_second: Starts of submits and polls in any second.
+        downloads: Files being fetched at once.
+        max_jobs: Jobs that one manifest may expand to.
+    """
+
+    in_flight: int = 8
+    requests_per_second: float = 5.0
+    downloads: int = 4
+    max_jobs: int = 1_000
+
+    def __post_init__(self) -> None:
+        """Refuse limits under which nothing could ever happen."""
+        least = min(self.in_flight, self.downloads, self.max_jobs)
+        if least < 1 or self.requests_per_second <= 0:
+            raise ValueError(f"every limit must be positive: {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """What is tried again, how often and how patiently.
+
+    Attributes:
+        attempts: Accepted submissions per job in total, the first included (>= 1).
+        classes: Failure classes of the provider that are worth another one.
+        unreachable_s: Seconds without one answer before the run halts.
+        busy_s: Seconds of nothing but "not now" before the run halts.
+        retry_after_cap_s: Longest wait a service may ask for, in seconds.
+        first_delay_s: Longest wait before the first repeat of one request.
+        max_delay_s: Longest wait before any repeat of one request.
+    """
+
+    attempts: int = 1
+    classes: frozenset[str] = frozenset()
+    unreachable_s: float = 300.0
+    busy_s: float = 1_800.0
+    retry_after_cap_s: float = 120.0
+    first_delay_s: float = 1.0
+    max_delay_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse a policy that never submits."""
+        if self.attempts < 1:
+            raise ValueError(f"attempts must be at least 1, not {self.attempts}")
+
+    def allows(self, failure_class: str, *, accepted: int) -> bool:
+        """Return whether a job with *accepted* attempts may be bought once more."""
+        return failure_class in self.classes and accepted < self.attempts
+
+    def delay_s(self, repeat: int, rng: random.Random) -> float:
+        """Return the wait before the *repeat*-th repeat (from 1), in seconds.
+
+        Half is fixed and half is jitter: requests that failed together must not
+        come back together, and none may come back at once.
+        """
+        doublings = min(repeat - 1, 60)  # 2.0 ** 1100 would overflow
+        bound_s = min(self.max_delay_s, self.first_delay_s * 2.0**doublings)
+        return bound_s / 2 + rng.uniform(0, bound_s / 2)
+
+    def retry_after_s(self, header: str | None, now: datetime) -> float | None:
+        """Return the wait that a `Retry-After` *header* asks for, in seconds, capped.
+
+        Both spellings of RFC 9110 are read. None where the header is absent, in the
+        past, or not to be understood.
+        """
+        if header is None:
+            return None
+        try:
+            wait_s = float(header)
+        except ValueError:
+            try:
+                wait_s = (parsedate_to_datetime(header) - now).total_seconds()
+            except (ValueError, TypeError):
+                return None
+        # `not >=` also sorts out NaN; infinity is capped like any large number.
+        return min(wait_s, self.retry_after_cap_s) if wait_s >= 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollPolicy:
+    """How long a run watches each task.
+
+    Attributes:
+        wait_s: Seconds from the start of watching, anew in each run; then the job
+            is overdue, never failed.
+    """
+
+    wait_s: float = 1_800.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept:
+    """Failures that do not make a run fail.
+
+    Attributes:
+        failed: Share of all jobs, 0 to 1.
+        classes: Failure classes it is about; empty means every class.
+    """
+
+    failed: float = 0.0
+    classes: frozenset[str] = frozenset()
+
+    def tolerates(self, classes: Sequence[str], *, jobs: int) -> bool:
+        """Return whether failures of these *classes* among *jobs* may stand."""
+        if not classes:
+            return True
+        if self.classes and not self.classes.issuperset(classes):
+            return False
+        return len(classes) <= self.failed * jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a run directory may buy in total.
+
+    Attributes:
+        jobs: Attempts that were accepted or may have been; None means no bound.
+    """
+
+    jobs: int | None = None
+
+    def room(self, bought: int) -> float:
+        """Return how many attempts may still be made (infinite without a bound)."""
+        return float("inf") if self.jobs is None else max(0, self.jobs - bought)

@@ -1,0 +1,471 @@
+"""Provider files: read, checked, and made into one value."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from foxbatch.canonical import Json, sha256
+from foxbatch.errors import InvalidError, Position, Problem, UsageError
+from foxbatch.policy import Limits
+from foxbatch.provider.address import (
+    canonical_url,
+    host_of,
+    is_loopback,
+    variable_suffix,
+)
+from foxbatch.provider.service import (
+    Answers,
+    Means,
+    Model,
+    Places,
+    Polling,
+    Provider,
+    State,
+    SubmitRule,
+    find,
+)
+from foxbatch.schema import Checker, load_schema, schema_names
+from foxbatch.sources import find_root
+from foxbatch.yaml12 import Document, Where, parse
+
+MAX_FILE_BYTES = 1 << 20
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+# Who the service is and which key it gets is said by each file itself: a file in a
+# checkout that starts from `foxapi` must not inherit FoxAPI's key.
+_TAKEN_OVER = (
+    "models",
+    "limits",
+    "polling",
+    "task",
+    "statuses",
+    "answers",
+    "submit",
+    "failures",
+)
+_OURS_ALONE = ("embedded", "base_url_env", "account_env")
+
+
+class _ModelEntry(msgspec.Struct):
+    name: str
+    kind: str
+    endpoint: str
+    schema: str
+
+
+class _Task(msgspec.Struct):
+    path: str
+    sync_query: dict[str, str] = {}
+
+
+class _Answers(msgspec.Struct):
+    id: list[str]
+    status: list[str]
+    results: list[str]
+    progress: list[str] = []
+    model: list[str] = []
+    created: list[str] = []
+    credits: list[str] = []
+    error: list[str] = []
+    extras: dict[str, list[str]] = {}
+
+
+class _Rule(msgspec.Struct):
+    status: list[int | str]
+    means: Means
+    codes: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    error_class: str = msgspec.field(name="class", default="")
+
+
+class _File(msgspec.Struct):
+    """A provider file as it is written; the schema has checked it already."""
+
+    id: str
+    models: list[_ModelEntry]
+    task: _Task
+    statuses: dict[State, list[str]]
+    answers: _Answers
+    submit: list[_Rule]
+    title: str = ""
+    base_url: str = ""
+    aliases: list[str] = []
+    key_env: str | None = None
+    base_url_env: str | None = None
+    account_env: str | None = None
+    paid: bool = True
+    embedded: bool = False
+    limits: Limits = Limits()
+    polling: Polling = Polling()
+    failures: dict[str, list[str]] = {}
+
+
+def builtin_names() -> list[str]:
+    """Return the ids of the providers that come with foxbatch, sorted."""
+    folder = resources.files("foxbatch") / "providers"
+    names = (entry.name for entry in folder.iterdir())
+    return sorted(name[:-5] for name in names if name.endswith(".yaml"))
+
+
+def load_provider(reference: str, *, base: Path) -> Provider:
+    """Return the provider that *reference* names.
+
+    Args:
+        reference: Name of one that comes with foxbatch, or the path of a file.
+        base: Folder that a path is relative to; the file must be in its repository.
+
+    Raises:
+        UsageError: No such name.
+        InvalidError: The file cannot be read or is wrong; all problems are in it.
+    """
+    if reference in builtin_names():
+        return _builtin(reference)
+    if "/" not in reference and not reference.endswith((".yaml", ".yml")):
+        near = difflib.get_close_matches(reference, builtin_names(), n=1)
+        names = ", ".join(builtin_names())
+        raise UsageError(
+            f"there is no provider {reference!r}",
+            hint=f"Did you mean {near[0]}?"
+            if near
+            else f"Write one of {names}, or the path of a file, such as ./mine.yaml.",
+        )
+    shown = (base / reference).as_posix()
+    path = _confined(base / reference, find_root(base), Position(shown))
+    content = _read(path, Position(shown))
+    return parse_provider(content, shown_as=shown, folder=path.parent)
+
+
+def parse_provider(content: bytes, *, shown_as: str, folder: Path | None) -> Provider:
+    """Return the provider that the bytes of a file in a checkout describe.
+
+    Args:
+        content: Exact bytes.
+        shown_as: Name of the file in messages.
+        folder: What the paths of model schemas are relative to. None for a copy that
+            was kept with a run: its own model schemas stay empty, since collecting
+            results checks no requests.
+
+    Raises:
+        InvalidError: With every problem of the file.
+    """
+    document = parse(content, file=shown_as)
+    _check(document, builtin=False)
+    file = _merged(document)
+    schemas, problems = _schemas(document, file, folder)
+    if problems:
+        raise InvalidError(tuple(problems))
+    return _provider(file, schemas, content=content, builtin=False)
+
+
+def _builtin(name: str) -> Provider:
+    content = _builtin_bytes(name)
+    document = parse(content, file=f"{name}.yaml")
+    _check(document, builtin=True)
+    file = _merged(document)
+    schemas = {model.schema: load_schema(model.schema) for model in file.models}
+    return _provider(file, schemas, content=content, builtin=True)
+
+
+def _builtin_bytes(name: str) -> bytes:
+    return (resources.files("foxbatch") / "providers" / f"{name}.yaml").read_bytes()
+
+
+def _confined(path: Path, root: Path, position: Position) -> Path:
+    resolved = path.resolve()
+    if not resolved.is_relative_to(root.resolve()):
+        raise InvalidError(
+            (
+                Problem(
+                    "E-PATH-ESCAPE",
+                    f"{path.as_posix()} is outside {root.as_posix()}",
+                    position,
+                    hint="Files that a manifest names must be in its repository.",
+                ),
+            )
+        )
+    return resolved
+
+
+def _read(path: Path, position: Position) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        message = f"{path.as_posix()} cannot be read: {reason}"
+        problem = Problem("E-FILE-MISSING", message, position)
+        raise InvalidError((problem,)) from None
+    if len(content) > MAX_FILE_BYTES:
+        message = f"{path.as_posix()} is larger than {MAX_FILE_BYTES} bytes"
+        raise InvalidError((Problem("E-FILE-SIZE", message, position),))
+    return content
+
+
+def _check(document: Document, *, builtin: bool) -> None:
+    """Raise `InvalidError` with everything that is wrong in the file itself."""
+    checker = Checker(load_schema("provider"))
+
+    def locate(where: Where, key: bool) -> Position:  # noqa: FBT001  schema.Locate
+        return document.position(where, key=key)
+
+    problems: list[Problem] = []
+    if not checker.is_valid(document.value):
+        problems += checker.problems(document.value, locate)
+    elif isinstance(document.value, dict):
+        problems += _rules(document, document.value)
+        if not builtin:
+            problems += _checkout_rules(document, document.value)
+    if problems:
+        raise InvalidError(tuple(sorted(problems, key=lambda one: one.position)))
+
+
+def _rules(document: Document, value: Mapping[str, Json]) -> Iterator[Problem]:
+    """Yield what the schema cannot say."""
+    like = value.get("like")
+    if like is not None and like not in builtin_names():
+        yield _problem(
+            document,
+            ("like",),
+            "E-PROVIDER-LIKE",
+            f"there is no provider {like!r} to start from",
+            hint=f"Write one of {', '.join(builtin_names())}.",
+        )
+    addresses: list[Where] = [("base_url",)] if "base_url" in value else []
+    aliases = value.get("aliases")
+    if isinstance(aliases, list):
+        addresses += [("aliases", index) for index in range(len(aliases))]
+    for where in addresses:
+        message = _address_fault(str(find(dict(value), (where,))))
+        if message:
+            yield _problem(document, where, "E-PROVIDER-ADDRESS", message)
+
+
+def _address_fault(text: str) -> str:
+    try:
+        url = canonical_url(text)
+    except ValueError as error:
+        return str(error)
+    if url.startswith("http:") and not is_loopback(host_of(url)):
+        return f"{text} is not https, which only this machine itself may do without"
+    return ""
+
+
+def _checkout_rules(document: Document, value: Mapping[str, Json]) -> Iterator[Problem]:
+    """Yield what a provider file in a checkout must not say: it may be a stranger's."""
+    provider_id = str(value["id"])
+    if provider_id in builtin_names():
+        yield _problem(
+            document,
+            ("id",),
+            "E-PROVIDER-ID",
+            f"{provider_id!r} is the id of a provider that comes with foxbatch",
+            hint="Write another id: it is part of the identity of every job.",
+        )
+    allowed = f"FOXBATCH_KEY_{variable_suffix(provider_id)}"
+    if value.get("key_env", allowed) != allowed:
+        yield _problem(
+            document,
+            ("key_env",),
+            "E-PROVIDER-KEY",
+            f"a provider file in a checkout may not read {value['key_env']}",
+            hint=f"Write {allowed} and set that variable to this service's key.",
+        )
+    for name in _OURS_ALONE:
+        if name in value:
+            yield _problem(
+                document,
+                (name,),
+                "E-PROVIDER-KEY",
+                f"{name} is only for providers that come with foxbatch",
+                hint="Remove it.",
+                key=True,
+            )
+
+
+def _problem(
+    document: Document,
+    where: Where,
+    code: str,
+    message: str,
+    *,
+    hint: str = "",
+    key: bool = False,
+) -> Problem:
+    pointer = "".join(f"/{step}" for step in where)
+    position = document.position(where, key=key)
+    return Problem(code, message, position, hint=hint, pointer=pointer)
+
+
+def _merged(document: Document) -> _File:
+    value = document.value
+    assert isinstance(value, dict)  # noqa: S101  the schema says so
+    if "like" in value:
+        other = parse(_builtin_bytes(str(value["like"])), file="").value
+        assert isinstance(other, dict)  # noqa: S101  likewise
+        value = {key: other[key] for key in _TAKEN_OVER if key in other} | value
+    return msgspec.convert(value, _File)
+
+
+def _schemas(
+    document: Document, file: _File, folder: Path | None
+) -> tuple[dict[str, Mapping[str, Json]], list[Problem]]:
+    """Return the schemas that the models name, and what is wrong with them."""
+    found: dict[str, Mapping[str, Json]] = {}
+    problems: list[Problem] = []
+    for index, model in enumerate(file.models):
+        position = document.position(("models", index, "schema"))
+        try:
+            found[model.schema] = _schema(model.schema, folder, position)
+        except InvalidError as error:
+            problems += error.problems
+    return found, list(dict.fromkeys(problems))
+
+
+def _schema(name: str, folder: Path | None, position: Position) -> Mapping[str, Json]:
+    if not name.startswith("."):
+        known = [each for each in schema_names() if each.startswith("models/")]
+        if name in known:
+            return load_schema(name)
+        message = f"no model schema {name!r} comes with foxbatch"
+        hint = f"Write one of {', '.join(known)}, or a path that starts with a dot."
+        raise InvalidError((Problem("E-PROVIDER-SCHEMA", message, position, hint),))
+    if folder is None:
+        return {}
+    path = _confined(folder / name, find_root(folder), position)
+    document = parse(_read(path, position), file=name)
+    _check_schema(document)
+    assert isinstance(document.value, dict)  # noqa: S101  just checked
+    return document.value
+
+
+def _check_schema(document: Document) -> None:
+    """Raise `InvalidError` unless a model schema can be used without fetching more."""
+    problems = [
+        _problem(
+            document,
+            where,
+            "E-PROVIDER-SCHEMA",
+            f"{value!r} is outside the file, and nothing is fetched",
+            hint="Put the definition under $defs and refer to it with #/$defs/….",
+        )
+        for where, value in _references(document.value)
+    ]
+    if not problems:
+        fault = _schema_fault(document.value)
+        if fault:
+            message = f"this is no JSON Schema: {fault}"
+            problems.append(_problem(document, (), "E-PROVIDER-SCHEMA", message))
+    if problems:
+        raise InvalidError(tuple(problems))
+
+
+def _schema_fault(value: Json) -> str:
+    if not isinstance(value, dict):
+        return "it must be a mapping"
+    try:
+        Checker(value)
+    except ValueError as error:
+        return str(error).partition("\n")[0]
+    return ""
+
+
+def _references(value: Json, where: Where = ()) -> Iterator[tuple[Where, str]]:
+    """Yield every place that would make a validator look elsewhere."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _references(item, (*where, index))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            here = (*where, key)
+            if key in ("$ref", "$dynamicRef") and isinstance(item, str):
+                if not item.startswith("#"):
+                    yield here, item
+            elif key == "$schema" and isinstance(item, str):
+                if item.rstrip("#") != _DIALECT:
+                    yield here, item
+            else:
+                yield from _references(item, here)
+
+
+def _provider(
+    file: _File,
+    schemas: Mapping[str, Mapping[str, Json]],
+    *,
+    content: bytes,
+    builtin: bool,
+) -> Provider:
+    base_url = canonical_url(file.base_url) if file.base_url else ""
+    aliases = tuple(canonical_url(alias) for alias in file.aliases)
+    own_account = f"FOXBATCH_ACCOUNT_{variable_suffix(file.id)}"
+    return Provider(
+        id=file.id,
+        title=file.title or file.id,
+        base_url=base_url,
+        aliases=aliases,
+        hosts=frozenset(filter(None, map(host_of, (base_url, *aliases))))
+        if builtin
+        else frozenset(),
+        builtin=builtin,
+        paid=file.paid,
+        embedded=file.embedded,
+        key_env=file.key_env,
+        base_url_env=file.base_url_env,
+        account_env=file.account_env if builtin else own_account,
+        models={
+            entry.name: Model(
+                name=entry.name,
+                kind=entry.kind,
+                endpoint=entry.endpoint,
+                schema=schemas[entry.schema],
+                schema_name=entry.schema,
+            )
+            for entry in file.models
+        },
+        limits=file.limits,
+        polling=file.polling,
+        task_path=file.task.path,
+        sync_query=file.task.sync_query,
+        states={word: state for state, ws in file.statuses.items() for word in ws},
+        answers=_answers(file.answers),
+        submit_rules=tuple(map(_rule, file.submit)),
+        failure_classes={c: name for name, cs in file.failures.items() for c in cs},
+        sha256=sha256(content),
+        content=content,
+    )
+
+
+def _rule(entry: _Rule) -> SubmitRule:
+    ends = [str(status).partition("-") for status in entry.status]
+    return SubmitRule(
+        statuses=tuple((int(low), int(high or low)) for low, _, high in ends),
+        codes=entry.codes,
+        types=entry.types,
+        means=entry.means,
+        error_class=entry.error_class or entry.means,
+    )
+
+
+def _answers(entry: _Answers) -> Answers:
+    return Answers(
+        id=_places(entry.id),
+        status=_places(entry.status),
+        results=_places(entry.results),
+        progress=_places(entry.progress),
+        model=_places(entry.model),
+        created=_places(entry.created),
+        credits=_places(entry.credits),
+        error=_places(entry.error),
+        extras={name: _places(places) for name, places in entry.extras.items()},
+    )
+
+
+def _places(texts: list[str]) -> Places:
+    return tuple(
+        tuple(int(step) if step.isdecimal() else step for step in text.split("."))
+        for text in texts
+    )

@@ -1,0 +1,96 @@
+"""What all parts of one run share, and how it winds down."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import anyio
+
+from foxbatch.artifacts import Store
+from foxbatch.canonical import JobId
+from foxbatch.client import ServiceClient
+from foxbatch.clock import Clock
+from foxbatch.errors import ExitCode
+from foxbatch.events import BatchHalted
+from foxbatch.governor import Governor
+from foxbatch.policy import Budget, PollPolicy, RetryPolicy
+from foxbatch.provider import Provider
+from foxbatch.runner.book import Book
+from foxbatch.runner.gate import Gate, Halt
+
+
+class StopButton:
+    """Ends a run early, from outside. Pressing it twice is the same as once.
+
+    Attributes:
+        reason: Empty until it is pressed; then `interrupted`, `stop_after`, …
+    """
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._pressed = anyio.Event()
+
+    def press(self, reason: str) -> None:
+        """Stop: no POST begins from here on. The first reason stands."""
+        self.reason = self.reason or reason
+        self._pressed.set()
+
+    async def wait(self) -> None:
+        """Return when it is pressed."""
+        await self._pressed.wait()
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """The parts of one run, and what is still open.
+
+    Attributes:
+        submitting: Whether POSTs may still begin.
+        halt: Why they may not, where the run itself decided so.
+    """
+
+    book: Book
+    client: ServiceClient
+    provider: Provider
+    store: Store
+    governor: Governor
+    clock: Clock
+    retry: RetryPolicy
+    poll: PollPolicy
+    budget: Budget
+    rng: random.Random
+    stop: StopButton
+    gate: Gate
+    submitting: bool = True
+    halt: Halt | None = None
+    _open: set[JobId] = field(default_factory=set)
+
+    def open(self, job: JobId) -> None:
+        """Note that something is still to be done about *job*."""
+        self._open.add(job)
+
+    def close(self, job: JobId) -> None:
+        """Note that this run has nothing more to do about *job*."""
+        self._open.discard(job)
+        if not self._open:
+            self.stop.press("done")
+
+    def halt_submitting(self, halt: Halt) -> None:
+        """Let no POST begin from here on; what runs remotely is still collected."""
+        if self.halt is None:
+            self.halt = halt
+            self.book.record(
+                BatchHalted(why=halt.why, exit_code=int(halt.exit_code)), durable=True
+            )
+        self.submitting = False
+
+    def halt_everything(self, halt: Halt) -> None:
+        """Stop this run; remote tasks go on and are collected by the next one."""
+        self.halt_submitting(halt)
+        self.stop.press("halted")
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the halt, if any, has to say to the shell."""
+        return ExitCode.DONE if self.halt is None else self.halt.exit_code

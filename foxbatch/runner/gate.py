@@ -1,0 +1,130 @@
+"""Whether a POST may begin now: what outcomes teach about the service.
+
+Two worries. One wrong address must not ruin a sweep, so the first POST goes alone.
+One outage must not either, so a row of unknown outcomes pauses submission and then
+probes it, one POST at a time. Plain arithmetic on the times it is given.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from foxbatch.errors import ExitCode
+from foxbatch.policy import RetryPolicy
+
+UNKNOWN_IN_A_ROW = 5
+"""Unknown outcomes in a row that pause submission."""
+
+PROBES_AFTER_S = (60.0, 120.0, 240.0, 480.0)
+"""Seconds before each probe of a paused service; when all fail the batch halts."""
+
+
+class Answer(StrEnum):
+    """What one request taught about the service."""
+
+    GOOD = "good"  # it did what it is for
+    NO = "no"  # it refused this one request: it works
+    BUSY = "busy"  # not now
+    UNREACHED = "unreached"  # nothing was sent
+    UNKNOWN = "unknown"  # anything may have happened
+    NO_ID = "no_id"  # "accepted", without an id
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why no further POST may be sent in this run."""
+
+    why: str
+    exit_code: ExitCode
+
+
+Verdict: TypeAlias = Halt | None
+
+
+class Gate:
+    """Opens for one POST at first, then for all, and closes in bad weather.
+
+    Attributes:
+        not_before: Monotonic time before which no POST begins.
+        paused: Whether a row of unknown outcomes closed it.
+    """
+
+    def __init__(self, retry: RetryPolicy) -> None:
+        self._retry = retry
+        self._alone = True
+        self._proven = False
+        self._unknown_in_a_row = 0
+        self._failed_probes = 0
+        self._trouble_since: float | None = None
+        self._only_busy = True
+        self.not_before = -math.inf
+        self.paused = False
+
+    def opens_for(self, under_way: int) -> bool:
+        """Return whether another POST may begin beside *under_way* others."""
+        return not (self._alone and under_way)
+
+    def learn(self, answer: Answer, now: float) -> Verdict:
+        """Take in one outcome; return why the batch halts, if it does."""
+        match answer:
+            case Answer.GOOD | Answer.NO:
+                self._trust(resume=answer is Answer.GOOD)
+            case Answer.BUSY | Answer.UNREACHED:
+                return self.trouble(now, busy=answer is Answer.BUSY)
+            case Answer.NO_ID if not self._proven:
+                return Halt(
+                    "the first submission was answered without a task id, so the "
+                    "address is probably not the API",
+                    ExitCode.REFUSED,
+                )
+            case Answer.UNKNOWN | Answer.NO_ID:
+                return self._doubt(now)
+        return None
+
+    def reached(self) -> None:
+        """Note that the service answered something sensible, if only to a poll."""
+        self._trouble_since = None
+        self._only_busy = True
+
+    def trouble(self, now: float, *, busy: bool) -> Verdict:
+        """Note that a request came to nothing; halt when that lasts too long."""
+        if self._trouble_since is None:
+            self._trouble_since = now
+        self._only_busy = self._only_busy and busy
+        patience_s = self._retry.busy_s if self._only_busy else self._retry.unreachable_s
+        if now - self._trouble_since < patience_s:
+            return None
+        what = "stayed busy" if self._only_busy else "could not be reached"
+        return Halt(
+            f"the service {what} for {patience_s / 60:.0f} minutes",
+            ExitCode.UNREACHABLE,
+        )
+
+    def _trust(self, *, resume: bool) -> None:
+        self.reached()
+        self._proven = True
+        if resume or not self.paused:
+            self._unknown_in_a_row = self._failed_probes = 0
+            self._alone = self.paused = False
+            self.not_before = -math.inf
+
+    def _doubt(self, now: float) -> Verdict:
+        if not self._proven:  # an answer of a kind: the address may well be right
+            self._proven, self._alone = True, False
+        self._unknown_in_a_row += 1
+        if self._unknown_in_a_row < UNKNOWN_IN_A_ROW:
+            return None
+        if self.paused:
+            self._failed_probes += 1
+        if self._failed_probes == len(PROBES_AFTER_S):
+            return Halt(
+                f"the fate of {self._unknown_in_a_row} submissions in a row is "
+                "unknown, also after pauses",
+                ExitCode.UNREACHABLE,
+            )
+        self.paused = self._alone = True
+        self.not_before = now + PROBES_AFTER_S[self._failed_probes]
+        return None

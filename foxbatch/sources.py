@@ -1,0 +1,206 @@
+"""Text and digests of the files a manifest names, confined to the repository."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from foxbatch.canonical import Digest, sha256
+from foxbatch.errors import InvalidError, Position, Problem, Related
+
+MAX_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One value of a text file.
+
+    Attributes:
+        number: From 1, in the file as it is.
+        text: What it means: `\\#` has become `#`.
+    """
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The values of a text file, one per line that is neither blank nor a comment.
+
+    Attributes:
+        path: As the manifest wrote it, normalised, POSIX separators.
+        sha256: Of the bytes as they are.
+        items: In order.
+        trailing: Numbers of the lines that end in white space, which is kept.
+    """
+
+    path: str
+    sha256: Digest
+    items: tuple[Line, ...]
+    trailing: tuple[int, ...]
+
+
+def find_root(folder: Path) -> Path:
+    """Return the git top level around *folder*, or *folder* itself without git."""
+    resolved = folder.resolve()
+    for candidate in (resolved, *resolved.parents):
+        if (candidate / ".git").exists():  # a file in worktrees and submodules
+            return candidate
+    return resolved
+
+
+class Sources:
+    """Reads what a manifest names, and nothing outside the repository.
+
+    Args:
+        manifest_dir: Paths are relative to it.
+        root: No file outside it is read, after symbolic links are resolved.
+    """
+
+    def __init__(self, manifest_dir: Path, root: Path) -> None:
+        self._folder = manifest_dir.resolve()
+        self._root = root.resolve()
+        self._lines: dict[str, Lines] = {}
+
+    def lines(self, relative: str, *, at: Position) -> Lines:
+        """Return the lines of a UTF-8 text file; read once.
+
+        Blank lines and lines that begin with `#` are skipped. CRLF and CR are line
+        ends as LF is, a byte order mark is dropped, trailing spaces are kept.
+
+        Args:
+            relative: Path from the manifest's folder, `/` between folders.
+            at: Where the manifest names the file.
+
+        Raises:
+            InvalidError: The path leaves the repository, or there is no such file,
+                or it is too large or not UTF-8.
+        """
+        known = self._lines.get(relative)
+        if known is None:
+            content = self.read(relative, at=at)
+            known = _split(relative, content, at)
+            self._lines[relative] = known
+        return known
+
+    def read(self, relative: str, *, at: Position) -> bytes:
+        """Return the bytes of a file. Arguments and errors as for `lines`."""
+        path = self._confined(relative, at)
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                what = "a folder" if path.is_dir() else "not a regular file"
+                raise _invalid(
+                    "E-FILE-MISSING",
+                    f"{relative} is {what}",
+                    at,
+                    "Name a text file.",
+                )
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+        except FileNotFoundError:
+            raise _invalid(
+                "E-FILE-MISSING",
+                f"{relative} does not exist",
+                at,
+                f"Paths start at the manifest's folder. {_neighbour(path)}".rstrip(),
+            ) from None
+        except OSError as error:
+            raise _invalid(
+                "E-FILE-MISSING",
+                f"{relative} cannot be read: {error.strerror}",
+                at,
+                "Check its permissions.",
+            ) from None
+        if len(content) > MAX_BYTES:
+            raise _invalid(
+                "E-FILE-SIZE",
+                f"{relative} is larger than {MAX_BYTES // 1024 // 1024} MiB",
+                at,
+                "Split it into several files.",
+            )
+        return content
+
+    def _confined(self, relative: str, at: Position) -> Path:
+        if "\\" in relative or "\0" in relative:
+            raise _invalid(
+                "E-PATH-ESCAPE",
+                f"{relative!r} is not a path as manifests write it",
+                at,
+                "Write / between folders, on every system.",
+            )
+        absolute = PurePosixPath(relative).is_absolute()
+        path = self._folder / relative
+        if not absolute and not PureWindowsPath(relative).drive:
+            try:
+                path = path.resolve()
+            except (OSError, RuntimeError):  # links in a circle
+                return path
+            if path.is_relative_to(self._root):
+                return path
+        raise _invalid(
+            "E-PATH-ESCAPE",
+            f"{relative} is outside the repository",
+            at,
+            "Copy the file into the repository and name it relative to the manifest.",
+        )
+
+
+def _neighbour(path: Path) -> str:
+    """Return a sentence with the file of nearly that name, or nothing."""
+    import difflib
+
+    try:
+        names = sorted(entry.name for entry in path.parent.iterdir())
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"Did you mean {close[0]}?" if close else ""
+
+
+def _split(relative: str, content: bytes, at: Position) -> Lines:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # A byte order mark is decoded away before offsets are counted.
+        mark = 3 if content.startswith(b"\xef\xbb\xbf") else 0
+        raise _not_utf8(relative, content, mark + error.start, at) from None
+    items: list[Line] = []
+    trailing: list[int] = []
+    rows = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for number, row in enumerate(rows, 1):
+        begins = row.lstrip()
+        if not begins or begins.startswith("#"):
+            continue
+        if row != row.rstrip():
+            trailing.append(number)
+        if begins.startswith("\\#"):
+            row = row.replace("\\#", "#", 1)  # noqa: PLW2901  unescaped in place
+        items.append(Line(number, row))
+    path = PurePosixPath(relative).as_posix()
+    return Lines(path, sha256(content), tuple(items), tuple(trailing))
+
+
+def _not_utf8(relative: str, content: bytes, start: int, at: Position) -> InvalidError:
+    before = content[:start].decode("utf-8-sig")
+    before = before.replace("\r\n", "\n").replace("\r", "\n")
+    line = before.count("\n") + 1
+    column = len(before) - before.rfind("\n")
+    position = Position(relative, line, column, line, column + 1)
+    return InvalidError(
+        (
+            Problem(
+                "E-UTF8",
+                f"{relative} is not UTF-8: byte 0x{content[start]:02X} "
+                f"at offset {start}, line {line}",
+                at,
+                "Save the file as UTF-8.",
+                related=(Related(position, "the byte is here"),),
+            ),
+        )
+    )
+
+
+def _invalid(code: str, message: str, at: Position, hint: str) -> InvalidError:
+    return InvalidError((Problem(code, message, at, hint),))
