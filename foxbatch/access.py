@@ -33,12 +33,15 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from foxbatch.errors import KeyUnusableError, UsageError
+from foxbatch.events import Origin
 from foxbatch.provider import Provider, canonical_url, host_of, is_loopback
 
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 _ACCOUNT = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 _ACCOUNT_PURPOSE = b"foxbatch/account/1"
-_SANDBOX = "sandbox"
+
+SANDBOX_ORIGIN = Origin("sandbox", "sandbox", "sandbox")
+"""Whose results of the embedded sandbox are, whatever its port."""
 
 
 class Key:
@@ -64,21 +67,6 @@ class Key:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a key is not written anywhere")
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What a run directory belongs to: one account of one service.
-
-    Attributes:
-        provider: Declared id.
-        base_url: Canonical; the same for all addresses of one service.
-        account: Label of the account.
-    """
-
-    provider: str
-    base_url: str
-    account: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +144,12 @@ def decide(
         _check_binding(provider, found, key_source, trusted)
     account = _account(provider, environ, dotenv, key)
     if provider.embedded:
-        origin = Origin(_SANDBOX, _SANDBOX, _SANDBOX)
-        return Access(base_url=found.url, key=key, account=_SANDBOX, origin=origin)
+        return Access(
+            base_url=found.url,
+            key=key,
+            account=SANDBOX_ORIGIN.account,
+            origin=SANDBOX_ORIGIN,
+        )
     known = found.url in provider.aliases
     home = provider.base_url if known else found.url
     origin = Origin(provider.id, home, account)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -51,23 +50,6 @@ def to_text(moment: datetime) -> str:
 def from_text(text: str) -> datetime:
     """Return the moment that `to_text` wrote. Raises `ValueError` for other text."""
     return datetime.fromisoformat(text)
-
-
-_UNITS_S = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_DURATION = re.compile(r"(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds that `90s`, `20m`, `1h30m` or `2d` mean.
-
-    Raises:
-        ValueError: Anything else.
-    """
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise ValueError(f"{text!r} is not a duration such as 90s, 20m or 1h30m")
-    amounts = zip(found.groups(), _UNITS_S.values(), strict=True)
-    return sum(float(amount) * unit for amount, unit in amounts if amount)
 
 
 def show_duration(seconds: float) -> str:

@@ -41,7 +41,7 @@ class Window:
 
 
 class Slots:
-    """Counts what is going on remotely, and makes newcomers wait at the limit."""
+    """Counts what is going on, and makes newcomers wait at the limit."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -70,15 +70,16 @@ class Governor:
 
     Attributes:
         in_flight: Remote tasks that are submitting or running.
+        downloads: Jobs whose files are being fetched.
     """
 
     def __init__(self, limits: Limits, *, clock: Clock) -> None:
         self.limits = limits
         self.in_flight = Slots(limits.in_flight)
+        self.downloads = Slots(limits.downloads)
         self._clock = clock
         self._window = Window(limits.requests_per_second)
         self._requests = anyio.Semaphore(REQUESTS_AT_ONCE)
-        self._downloads = anyio.Semaphore(limits.downloads)
         self._cool_until = -math.inf
 
     @asynccontextmanager
@@ -100,12 +101,6 @@ class Governor:
             # Others may have learnt during the wait that the service wants a rest.
             if self._cool_until <= self._clock.monotonic():
                 return
-
-    @asynccontextmanager
-    async def download(self) -> AsyncIterator[None]:
-        """Hold one of the download slots."""
-        async with self._downloads:
-            yield
 
     def cool_down(self, seconds: float) -> None:
         """Let no submit or poll start for *seconds* from now. Never shortens a wait."""

@@ -223,7 +223,8 @@ class Attempt:
     """All that is known about one attempt: a join of facts, nothing is lost.
 
     The optional facts hold the latest one of their kind by (at, run, seq), except
-    `accepted` and `settled`, where the earliest stands.
+    `accepted` and `settled`, where the earliest stands. `heard_at` is when the last
+    of them happened.
     """
 
     id: AttemptId
@@ -241,6 +242,7 @@ class Attempt:
     succeeded: JobSucceeded | None = None
     artifacts: dict[int, ArtifactStored] = field(default_factory=dict)
     watch: AttemptFact | None = None
+    heard_at: str = ""
 
     @property
     def run(self) -> RunId:
@@ -300,6 +302,7 @@ class Attempt:
 
     def join(self, event: Event) -> None:
         """Add one fact. The order in which facts come does not matter."""
+        self.heard_at = max(self.heard_at, event.at)
         match event:
             case SubmitIntended():
                 self.intended = event
@@ -451,9 +454,16 @@ class Run:
 
 @dataclass(slots=True)
 class BatchState:
-    """What a ledger says, all files together."""
+    """What a ledger says, all files together.
+
+    Attributes:
+        jobs: Everything that was ever planned or bought.
+        runs: Every process run.
+        tasks: Which attempt each remote task belongs to.
+    """
 
     jobs: dict[JobId, JobState] = field(default_factory=dict)
+    tasks: dict[TaskId, AttemptId] = field(default_factory=dict)
     runs: dict[RunId, Run] = field(default_factory=dict)
 
     def join(self, event: Event) -> None:
@@ -472,6 +482,9 @@ class BatchState:
                         event.attempt, event.job
                     )
                 attempt.join(event)
+                if attempt.task is not None:
+                    owner = self.tasks.get(attempt.task, attempt.id)
+                    self.tasks[attempt.task] = min(owner, attempt.id)
 
     def _join_run(self, event: RunStarted | RunEnded | BatchHalted) -> None:
         run = self.runs.setdefault(event.run, Run(event.run))
@@ -501,13 +514,6 @@ class BatchState:
             for job in self.jobs.values()
             for attempt in job.attempts.values()
         )
-
-    def owner_of(self, task: TaskId) -> JobId | None:
-        """Return the job that already owns *task*, if any."""
-        for state in self.jobs.values():
-            if any(attempt.task == task for attempt in state.attempts.values()):
-                return state.id
-        return None
 
 
 def fold(facts: Iterable[Event]) -> BatchState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -142,3 +143,20 @@ class Budget:
     def room(self, bought: int) -> float:
         """Return how many attempts may still be made (infinite without a bound)."""
         return float("inf") if self.jobs is None else max(0, self.jobs - bought)
+
+
+_UNITS_S = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_DURATION = re.compile(r"(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds that `90s`, `20m`, `1h30m` or `2d` mean.
+
+    Raises:
+        ValueError: Anything else.
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not a duration such as 90s, 20m or 1h30m")
+    amounts = zip(found.groups(), _UNITS_S.values(), strict=True)
+    return sum(float(amount) * unit for amount, unit in amounts if amount)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -14,11 +15,11 @@ MAX_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One value of a text file.
+    r"""One value of a text file.
 
     Attributes:
         number: From 1, in the file as it is.
-        text: What it means: `\\#` has become `#`.
+        text: What it means: `\#` has become `#`.
     """
 
     number: int
@@ -149,8 +150,6 @@ class Sources:
 
 def _neighbour(path: Path) -> str:
     """Return a sentence with the file of nearly that name, or nothing."""
-    import difflib
-
     try:
         names = sorted(entry.name for entry in path.parent.iterdir())
     except OSError:
@@ -161,11 +160,9 @@ def _neighbour(path: Path) -> str:
 
 def _split(relative: str, content: bytes, at: Position) -> Lines:
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        # A byte order mark is decoded away before offsets are counted.
-        mark = 3 if content.startswith(b"\xef\xbb\xbf") else 0
-        raise _not_utf8(relative, content, mark + error.start, at) from None
+        raise _not_utf8(relative, content, error.start, at) from None
     items: list[Line] = []
     trailing: list[int] = []
     rows = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -183,7 +180,7 @@ def _split(relative: str, content: bytes, at: Position) -> Lines:
 
 
 def _not_utf8(relative: str, content: bytes, start: int, at: Position) -> InvalidError:
-    before = content[:start].decode("utf-8-sig")
+    before = content[:start].decode("utf-8").removeprefix("\ufeff")
     before = before.replace("\r\n", "\n").replace("\r", "\n")
     line = before.count("\n") + 1
     column = len(before) - before.rfind("\n")

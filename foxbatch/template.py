@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from foxbatch.canonical import Json, number
+from foxbatch.canonical import Json, encode, number
 from foxbatch.yaml12 import Where
 
 Scope: TypeAlias = "Mapping[str, Json]"
@@ -62,8 +62,7 @@ class TemplateError(ValueError):
         self.where: Where = ()
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the one of *known* that *word* was probably meant to be."""
+def _nearest(word: str, known: Iterable[str]) -> str | None:
     by_folded = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
     return by_folded[close[0]] if close else None
@@ -124,7 +123,7 @@ class Reference:
                 hint = f"Did you mean {known}.{self}?"
                 break
         else:
-            close = nearest(name, scope)
+            close = _nearest(name, scope)
             hint = f"Did you mean {close}? " if close else ""
             hint += _ELSEWHERE.get(name, f"There is: {', '.join(sorted(scope))}.")
         return TemplateError(
@@ -138,7 +137,7 @@ class Reference:
         parent, step = _dotted(self.path[:depth]), self.path[depth]
         hint = ""
         if isinstance(inside, dict):
-            close = nearest(str(step), inside)
+            close = _nearest(str(step), inside)
             names = ", ".join(list(inside)[:10]) or "nothing"
             hint = (
                 f"Did you mean {_dotted((*self.path[:depth], close))}?"
@@ -273,16 +272,23 @@ def _reference(found: re.Match[str]) -> Reference:
     )
     if found["default"] is None:
         return Reference(steps, found.start())
-    return Reference(steps, found.start(), _literal(found["default"]), has_default=True)
+    default = _literal(found["default"], found.start())
+    return Reference(steps, found.start(), default, has_default=True)
 
 
-def _literal(text: str) -> Json:
+def _literal(text: str, offset: int) -> Json:
     if text.startswith("'"):
         return text[1:-1].replace("''", "'")
     try:
-        value: Json = json.loads(text)
+        value: Json = json.loads(text, strict=False)
+        encode(value)
     except ValueError:
-        return text[1:-1]  # an escape that JSON does not know stays as written
+        raise TemplateError(
+            "E-REF-SYNTAX",
+            f"{text[:_SHOWN]} is no value",
+            hint="Write text in single quotes, or a number JSON can hold.",
+            offset=offset,
+        ) from None
     return value
 
 

@@ -6,7 +6,8 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+_LABEL = "[a-z0-9_-]{1,63}"
+_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
 
 
 def canonical_url(text: str) -> str:
@@ -25,13 +26,22 @@ def canonical_url(text: str) -> str:
         )
     parts = urlsplit(text)
     host, port = parts.hostname or "", parts.port
-    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
+    if parts.scheme not in ("http", "https") or not _is_host(host):
         raise ValueError(f"{text!r} is not an http or https address")
     shown = f"[{host}]" if ":" in host else host
     if port not in (None, 443 if parts.scheme == "https" else 80):
         shown += f":{port}"
     path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
     return f"{parts.scheme}://{shown}{path}"
+
+
+def _is_host(text: str) -> bool:
+    if ":" not in text:
+        return _NAME.fullmatch(text) is not None
+    try:
+        return bool(ipaddress.IPv6Address(text))
+    except ValueError:
+        return False
 
 
 def host_of(url: str) -> str:

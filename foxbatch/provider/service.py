@@ -43,12 +43,14 @@ class Polling:
         interval_s: Seconds between two questions.
         missing_gap_s: Least seconds between two misses that both count.
         misses: Misses after which this run gives the task up.
+        results_last_s: Seconds that the service keeps results, from completion.
     """
 
     first_s: float = 5.0
     interval_s: float = 5.0
     missing_gap_s: float = 20.0
     misses: int = 3
+    results_last_s: float = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import anyio
 
@@ -54,6 +55,7 @@ class Bench:
     client: ServiceClient
     provider: Provider
     store: Store
+    run_dir: Path
     governor: Governor
     clock: Clock
     retry: RetryPolicy
@@ -75,6 +77,11 @@ class Bench:
         self._open.discard(job)
         if not self._open:
             self.stop.press("done")
+
+    @property
+    def nothing_open(self) -> bool:
+        """Whether this run has nothing left to do."""
+        return not self._open
 
     def halt_submitting(self, halt: Halt) -> None:
         """Let no POST begin from here on; what runs remotely is still collected."""

@@ -94,7 +94,9 @@ class Gate:
         if self._trouble_since is None:
             self._trouble_since = now
         self._only_busy = self._only_busy and busy
-        patience_s = self._retry.busy_s if self._only_busy else self._retry.unreachable_s
+        patience_s = (
+            self._retry.busy_s if self._only_busy else self._retry.unreachable_s
+        )
         if now - self._trouble_since < patience_s:
             return None
         what = "stayed busy" if self._only_busy else "could not be reached"

@@ -259,11 +259,11 @@ def _creation_reply(task: Task, options: SandboxOptions) -> Reply:
 
 
 def _new_id(sandbox: Sandbox, now: float, digest: str, take: int) -> str:
-    for salt in itertools.count(1):
-        rng = story.dice(sandbox.options.seed, digest, take, salt=salt)
-        if (name := story.task_id(now, rng)) not in sandbox.tasks:
-            return name
-    raise AssertionError("itertools.count ended")
+    names = (
+        story.task_id(now, story.dice(sandbox.options.seed, digest, take, salt=salt))
+        for salt in itertools.count(1)
+    )
+    return next(name for name in names if name not in sandbox.tasks)
 
 
 def _query(sandbox: Sandbox, request: Request, now: float) -> Reply:
@@ -325,10 +325,8 @@ def _models(_sandbox: Sandbox, _request: Request, _now: float) -> Reply:
 
 
 def _credits(sandbox: Sandbox, request: Request, _now: float) -> Reply:
-    reserved, granted = (
-        sandbox.reserved[_owner(sandbox, request)],
-        sandbox.options.credits,
-    )
+    reserved = sandbox.reserved[_owner(sandbox, request)]
+    granted = sandbox.options.credits
     left = None if granted is None else granted - reserved
     return json_reply(200, {"credits_left": left, "credits_reserved": reserved})
 

@@ -24,7 +24,7 @@ try:
     import av
     from av.video.reformatter import Colorspace
     from PIL import Image
-except ImportError as error:  # pragma: no cover  # the tests have all extras
+except ImportError as error:  # pragma: no cover  # seen in a process of its own
     raise MissingExtraError("the sandbox", "sandbox") from error
 
 _SAMPLES_PER_S = 24_000

@@ -134,11 +134,7 @@ def text_reply(status: int, text: str, *, subtype: str = "plain") -> Reply:
     return Reply(status=status, headers=headers, body=text.encode())
 
 
-def error_reply(
-    status: int, kind: str, message: str, *, code: str = "", **headers: str
-) -> Reply:
-    """Return the documented error body; *code* is left out where it is empty."""
-    error: dict[str, Json] = {"message": message, "type": kind}
-    if code:
-        error["code"] = code
+def error_reply(status: int, kind: str, message: str, **headers: str) -> Reply:
+    """Return the documented error body; header names as for `json_reply`."""
+    error: Json = {"message": message, "type": kind}
     return json_reply(status, {"error": error}, **headers)

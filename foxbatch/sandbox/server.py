@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from anyio.from_thread import start_blocking_portal
@@ -28,7 +27,7 @@ try:
     from aiohttp import web
 
     from foxbatch.sandbox.media import ClipCache
-except ImportError as error:  # pragma: no cover  # the tests have all extras
+except ImportError as error:  # pragma: no cover  # seen in a process of its own
     raise MissingExtraError("the sandbox", "sandbox") from error
 
 _RENDERERS = 2
@@ -97,24 +96,21 @@ async def serve(
         OSError: The address cannot be used.
         RunDirError: The state directory is damaged.
     """
-    sandbox, store = Sandbox(options=options or SandboxOptions()), None
-    if state_dir is not None:
-        store = TaskStore(state_dir)
-        for task in store.load():
-            sandbox.add(task)
-    shell = _Shell(sandbox, store)
-    app = web.Application(client_max_size=_MAX_BODY_BYTES)
-    app.router.add_route("*", "/{path:.*}", shell.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S)
-    try:
+    sandbox = Sandbox(options=options or SandboxOptions())
+    async with contextlib.AsyncExitStack() as opening:
+        store = None
+        if state_dir is not None:
+            store = opening.enter_context(TaskStore(state_dir))
+            for task in store.load():
+                sandbox.add(task)
+        shell = opening.enter_context(contextlib.closing(_Shell(sandbox, store)))
+        app = web.Application(client_max_size=_MAX_BODY_BYTES)
+        app.router.add_route("*", "/{path:.*}", shell.answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GOODBYE_S)
+        opening.push_async_callback(runner.cleanup)
         await runner.setup()
         await web.TCPSite(runner, host, port).start()
         yield f"http://{host}:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-        shell.close()
-        if store is not None:
-            store.close()
 
 
 class EmbeddedSandbox:
@@ -147,12 +143,7 @@ class EmbeddedSandbox:
             self._open = opening.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._open.close()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from foxbatch.errors import RunDirError
 from foxbatch.sandbox.messages import Task
@@ -20,7 +20,10 @@ _FILE_NAME = "tasks.jsonl"
 
 
 class TaskStore:
-    """The tasks of one state directory. One process may have it open at a time."""
+    """The tasks of one state directory, open for the length of a `with` block.
+
+    Only one process may have it open at a time.
+    """
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -51,8 +54,10 @@ class TaskStore:
         line = json.dumps({"v": _FORMAT, "task": asdict(task)}, separators=(",", ":"))
         self._file.write(line.encode() + b"\n")
 
-    def close(self) -> None:
-        """Close the file. Nothing can be added after this."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def _read(self, line: bytes, number: int) -> Task:

@@ -62,11 +62,6 @@ class View:
     code: str = ""  # why it failed
 
     @property
-    def is_over(self) -> bool:
-        """Return whether nothing about the task will change any more."""
-        return self.status in {"completed", "failed"}
-
-    @property
     def message(self) -> str:
         """Return a sentence about the failure."""
         return _MESSAGES.get(self.code, "The generation failed.")

@@ -1,0 +1,50 @@
+"""One run from manifest to records: what the commands and the Python API share."""
+
+from __future__ import annotations
+
+from foxbatch.api.looking import (
+    JobStatus,
+    Status,
+    plan,
+    read_ledger,
+    results,
+    status,
+)
+from foxbatch.api.place import default_run_dir, find_run_dir
+from foxbatch.api.running import Audience, Beginning, Confirm, collect, run
+from foxbatch.api.service import SANDBOX_SPEED, RunOptions, find_access
+from foxbatch.api.settling import Settled, settle
+from foxbatch.api.summary import RunSummary, show_path
+from foxbatch.api.wanted import Checked, Wanted, check, expand, load_manifest
+from foxbatch.planner import Choice
+from foxbatch.runner import StopButton
+
+__all__ = [
+    "SANDBOX_SPEED",
+    "Audience",
+    "Beginning",
+    "Checked",
+    "Choice",
+    "Confirm",
+    "JobStatus",
+    "RunOptions",
+    "RunSummary",
+    "Settled",
+    "Status",
+    "StopButton",
+    "Wanted",
+    "check",
+    "collect",
+    "default_run_dir",
+    "expand",
+    "find_access",
+    "find_run_dir",
+    "load_manifest",
+    "plan",
+    "read_ledger",
+    "results",
+    "run",
+    "settle",
+    "show_path",
+    "status",
+]

@@ -1,0 +1,222 @@
+"""Views of a run directory: what stands where, without changing anything."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from foxbatch import planner
+from foxbatch.api.place import Place, default_run_dir, starts
+from foxbatch.api.wanted import Wanted, checked_jobs
+from foxbatch.canonical import JobId, Json
+from foxbatch.clock import Clock, SystemClock, to_text
+from foxbatch.events import RunId
+from foxbatch.ledger import LedgerReading, live_runs, read_folder
+from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
+from foxbatch.planner import Choice, Plan, as_planned
+from foxbatch.results import Failure, Record, failure_of, records
+
+AT_RISK_H = 6
+"""Results that vanish within so many hours are said to be at risk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStatus:
+    """Where one job stands.
+
+    Attributes:
+        task: The remote task, where one is known.
+        attempt: The attempt that makes the phase so.
+        since: When the last thing was heard of it (RFC 3339, UTC).
+        error: Why it is not done, where that is known.
+        valid_until: Until when undownloaded results are kept.
+        maybe_alive: A held attempt of another machine's run that did not say goodbye.
+    """
+
+    job: JobId
+    name: str
+    phase: Phase
+    task: str | None
+    attempt: str | None
+    since: str | None
+    error: Failure | None
+    valid_until: str | None = None
+    maybe_alive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Where every job of a run directory stands.
+
+    Attributes:
+        jobs: In the order in which they were first planned.
+        running_pid: Process that works on the directory now, on this machine.
+        at_risk: Jobs whose results vanish soon and are not downloaded.
+        torn: Ledger files that end in an unfinished line.
+    """
+
+    run_dir: Path
+    jobs: tuple[JobStatus, ...]
+    running_pid: int | None
+    at_risk: tuple[JobStatus, ...]
+    torn: tuple[str, ...] = ()
+
+    @property
+    def phases(self) -> dict[str, int]:
+        """Jobs by phase; only phases that occur."""
+        found = Counter(job.phase for job in self.jobs)
+        return {phase.value: found[phase] for phase in Phase if found[phase]}
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the one object that `status --format json` prints."""
+        return {
+            "run_dir": str(self.run_dir),
+            "phases": dict(self.phases),
+            "jobs": [_job_json(job) for job in self.jobs],
+            "running_pid": self.running_pid,
+            "at_risk": [
+                {"job": job.job, "name": job.name, "valid_until": job.valid_until}
+                for job in self.at_risk
+            ],
+        }
+
+
+def _job_json(job: JobStatus) -> Json:
+    error: Json = None
+    if job.error is not None:
+        error = {
+            "class": job.error.error_class,
+            "code": job.error.code,
+            "message": job.error.message,
+        }
+    return {
+        "job": job.job,
+        "name": job.name,
+        "phase": job.phase.value,
+        "task": job.task,
+        "attempt": job.attempt,
+        "since": job.since,
+        "error": error,
+    }
+
+
+def read_ledger(run_dir: str | Path) -> LedgerReading:
+    """Return what the ledger of a run directory says, all files together.
+
+    Raises:
+        LedgerError: A file in it cannot be trusted.
+    """
+    return read_folder(Place(Path(run_dir)).ledger)
+
+
+def plan(
+    wanted: Wanted, *, out: Path | None = None, choice: Choice | None = None
+) -> Plan:
+    """Return what a run would do now, and why. Nothing is changed or sent.
+
+    Raises:
+        InvalidError: A job is not valid.
+        LedgerError: The ledger cannot be trusted.
+    """
+    jobs = checked_jobs(wanted).jobs
+    place = Place(out or default_run_dir(wanted))
+    reading = read_folder(place.ledger)
+    return planner.plan(
+        [as_planned(job, wanted.manifest.sha256) for job in jobs],
+        reading.state,
+        retry=wanted.manifest.retry,
+        order=wanted.manifest.order,
+        choice=choice,
+        live=live(reading.state, place.path),
+    )
+
+
+def live(state: BatchState, run_dir: Path) -> Mapping[RunId, int]:
+    """Return the runs that work on the directory now, on this machine."""
+    return live_runs(state, run_dir, host=socket.gethostname())
+
+
+def status(run_dir: Path, *, clock: Clock | None = None) -> Status:
+    """Return where every job stands, from the ledger alone.
+
+    Raises:
+        LedgerError: The ledger cannot be trusted.
+    """
+    reading = read_ledger(run_dir)
+    state = reading.state
+    alive = live(state, run_dir)
+    jobs = tuple(
+        _job_status(state.jobs[record.job], state, alive)
+        for record in records(state, live=alive)
+    )
+    soon = (clock or SystemClock()).now() + timedelta(hours=AT_RISK_H)
+    return Status(
+        run_dir=run_dir,
+        jobs=jobs,
+        running_pid=next(iter(alive.values()), None),
+        at_risk=tuple(job for job in jobs if _is_at_risk(job, soon)),
+        torn=tuple(reading.torn),
+    )
+
+
+def _job_status(
+    known: JobState, state: BatchState, alive: Mapping[RunId, int]
+) -> JobStatus:
+    phase, attempt = known.leading(alive)
+    waiting = attempt.results if phase is Phase.DOWNLOADING and attempt else None
+    return JobStatus(
+        job=known.id,
+        name=known.name,
+        phase=phase,
+        task=attempt.task if attempt is not None else None,
+        attempt=attempt.id if attempt is not None else None,
+        since=attempt.heard_at if attempt is not None else None,
+        error=failure_of(phase, attempt),
+        valid_until=waiting.valid_until if waiting is not None else None,
+        maybe_alive=phase is Phase.HELD and maybe_alive(attempt, state),
+    )
+
+
+def maybe_alive(attempt: Attempt | None, state: BatchState) -> bool:
+    """Return whether another machine may still be waiting for an answer to it.
+
+    What another machine does cannot be seen from here; only its goodbye can.
+    """
+    if attempt is None or attempt.unknown is not None:
+        return False
+    run = state.runs.get(attempt.run)
+    if run is None or run.started is None:
+        return True
+    return run.ended is None and run.started.host != socket.gethostname()
+
+
+def _is_at_risk(job: JobStatus, soon: datetime) -> bool:
+    return job.valid_until is not None and job.valid_until <= to_text(soon)
+
+
+def results(run_dir: str | Path) -> list[Record]:
+    """Return one record per job, from the ledger.
+
+    Raises:
+        LedgerError: The ledger cannot be trusted.
+    """
+    path = Path(run_dir)
+    state = read_ledger(path).state
+    return records(state, live=live(state, path))
+
+
+__all__ = [
+    "JobStatus",
+    "Status",
+    "live",
+    "maybe_alive",
+    "plan",
+    "read_ledger",
+    "results",
+    "starts",
+    "status",
+]

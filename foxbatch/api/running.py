@@ -1,0 +1,415 @@
+"""One run from plan to records: set up, hand to the runner, write down what came."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import anyio
+
+from foxbatch.access import SANDBOX_ORIGIN, Access
+from foxbatch.api import summary
+from foxbatch.api.place import (
+    Place,
+    check_origin,
+    default_run_dir,
+    provider_of,
+)
+from foxbatch.api.provenance import start_fact
+from foxbatch.api.service import RunOptions, known_access, reached
+from foxbatch.api.summary import RunSummary
+from foxbatch.api.wanted import Wanted, checked_jobs
+from foxbatch.artifacts import Store
+from foxbatch.canonical import JobId
+from foxbatch.client import ServiceClient
+from foxbatch.clock import Clock, SystemClock
+from foxbatch.errors import ExitCode, UsageError, most_urgent
+from foxbatch.events import Event, JobPlanned, ManifestRef, Origin, RunId, RunStarted
+from foxbatch.governor import Governor
+from foxbatch.ledger import (
+    DirLock,
+    LedgerWriter,
+    new_run_id,
+    read_folder,
+)
+from foxbatch.lifecycle import Phase
+from foxbatch.planner import (
+    BUYS,
+    Action,
+    Plan,
+    as_planned,
+    collection,
+    is_news,
+    plan as plan_jobs,
+)
+from foxbatch.policy import Accept, Budget, Limits, Order, PollPolicy, RetryPolicy
+from foxbatch.provider import Provider
+from foxbatch.results import Record, records, write_jsonl
+from foxbatch.runner import Bench, Book, Gate, Outcome, StopButton, run_batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What a run is about to do.
+
+    Attributes:
+        run_dir: Where everything is.
+        name: Of the manifest, or of the run directory.
+        provider: Id of the service.
+        base_url: Where requests go; empty where none will be sent.
+        paid: Whether requests cost money.
+        plan: What is to be done.
+        limits: Limits in force.
+        phases: Where every job stands now.
+        torn: Ledger files that end in an unfinished line.
+    """
+
+    run_dir: Path
+    name: str
+    provider: str
+    base_url: str
+    paid: bool
+    plan: Plan
+    limits: Limits
+    phases: Mapping[JobId, Phase]
+    torn: tuple[str, ...] = ()
+
+
+class Audience(Protocol):
+    """Whoever watches a run: a screen, a log."""
+
+    def begins(self, beginning: Beginning) -> None:
+        """Take in what is going to happen."""
+
+    def happened(self, fact: Event) -> None:
+        """Take in one new fact, which is in the ledger already."""
+
+
+Confirm = Callable[[Beginning], bool]
+"""Asked before a run that costs money; False sends nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """What a run is for: a manifest's jobs, or whatever a directory holds."""
+
+    place: Place
+    folder: Path
+    name: str
+    provider: Provider
+    wanted: tuple[JobPlanned, ...] | None
+    manifests: tuple[ManifestRef, ...]
+    limits: Limits
+    retry: RetryPolicy
+    poll: PollPolicy
+    budget: Budget
+    accept: Accept
+    order: Order
+    command: str
+
+
+async def run(
+    wanted: Wanted,
+    options: RunOptions | None = None,
+    *,
+    audience: Sequence[Audience] = (),
+    confirm: Confirm | None = None,
+    stop: StopButton | None = None,
+    clock: Clock | None = None,
+) -> RunSummary:
+    """Run a manifest, or go on with it: what is done or under way is not bought again.
+
+    Nothing is sent before every job is checked. Cancelling it leaves a fact for every
+    submission under way and leaves remote tasks running; the same call goes on.
+
+    Args:
+        wanted: From `load_manifest`.
+        options: Beyond the manifest.
+        audience: Told about everything that happens.
+        confirm: Asked before a run that costs money, unless `yes` or a budget is set.
+        stop: Ends the run early when it is pressed.
+        clock: Time; it must agree with the event loop's.
+
+    Raises:
+        InvalidError: A job is not valid. Nothing was sent.
+        UsageError: The key, the address or the consent to pay is missing.
+        RunDirError: The run directory is locked, damaged, or somebody else's.
+    """
+    options = options or RunOptions()
+    manifest = wanted.manifest
+    jobs = checked_jobs(wanted).jobs
+    place = Place(options.out or default_run_dir(wanted))
+    shown = str(manifest.path or "-")
+    task = _Task(
+        place=place,
+        folder=manifest.directory,
+        name=manifest.name,
+        provider=wanted.provider,
+        wanted=tuple(as_planned(job, manifest.sha256) for job in jobs),
+        manifests=(
+            ManifestRef(sha256=manifest.sha256, name=manifest.name, path=shown),
+        ),
+        limits=manifest.limits(wanted.provider.limits),
+        retry=manifest.retry,
+        poll=manifest.poll,
+        budget=manifest.budget,
+        accept=manifest.accept,
+        order=manifest.order,
+        command=f"foxbatch run {shown}",
+    )
+    with DirLock(place.path):
+        place.keep(manifest.sha256, manifest.content)
+        started = _Run(task, options, audience, confirm=confirm, stop=stop, clock=clock)
+        return await started.carry_out()
+
+
+async def collect(
+    run_dir: Path,
+    options: RunOptions | None = None,
+    *,
+    audience: Sequence[Audience] = (),
+    stop: StopButton | None = None,
+    clock: Clock | None = None,
+) -> RunSummary:
+    """Poll and download everything that was bought there; submit nothing.
+
+    It needs the run directory alone, so it also works on another machine.
+
+    Raises:
+        UsageError: The key or the address is missing.
+        RunDirError: The run directory is locked, damaged, or somebody else's.
+    """
+    options = options or RunOptions()
+    place = Place(run_dir)
+    with DirLock(place.path):
+        provider = provider_of(place, read_folder(place.ledger).state)
+        task = _Task(
+            place=place,
+            folder=run_dir,
+            name=run_dir.resolve().name,
+            provider=provider,
+            wanted=None,
+            manifests=(),
+            limits=provider.limits,
+            retry=RetryPolicy(),
+            poll=PollPolicy(),
+            budget=Budget(jobs=0),
+            accept=Accept(),
+            order="declared",
+            command="",
+        )
+        started = _Run(task, options, audience, stop=stop, clock=clock)
+        return await started.carry_out()
+
+
+class _Run:
+    """One run in a directory whose lock is held."""
+
+    def __init__(
+        self,
+        task: _Task,
+        options: RunOptions,
+        audience: Sequence[Audience],
+        *,
+        confirm: Confirm | None = None,
+        stop: StopButton | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._task = task
+        self._options = options
+        self._audience = audience
+        self._confirm = confirm
+        self._stop = stop or StopButton()
+        self._clock = clock or SystemClock()
+        self._began = self._clock.monotonic()
+        self._reading = read_folder(task.place.ledger)
+        self._plan = self._make_plan()
+
+    def _make_plan(self) -> Plan:
+        task, state = self._task, self._reading.state
+        if task.wanted is None:
+            return collection(state)
+        choice = self._options.choice
+        return plan_jobs(
+            task.wanted, state, retry=task.retry, order=task.order, choice=choice
+        )
+
+    async def carry_out(self) -> RunSummary:
+        """Do what is to be done and return what it came to."""
+        task, state = self._task, self._reading.state
+        reused = sum(job.phase is Phase.DONE for job in self._plan.jobs)
+        entry = known_access(task.provider, self._options)
+        origin = SANDBOX_ORIGIN if entry is None else entry.origin
+        same_account = self._options.same_account
+        check_origin(task.place, state, origin, same_account=same_account)
+        beginning = self._beginning(entry)
+        for listener in self._audience:
+            listener.begins(beginning)
+        news = self._news()
+        if not news and not self._plan.with_action(*_WORK):
+            return self._summary(None, RunId(""), reused)
+        self._ask(beginning)
+        with reached(task.provider, self._options, task.place, entry) as found:
+            outcome, run = await self._work(found, origin, news)
+        return self._summary(outcome, run, reused)
+
+    def _beginning(self, entry: Access | None) -> Beginning:
+        task = self._task
+        return Beginning(
+            run_dir=task.place.path,
+            name=task.name,
+            provider=task.provider.id,
+            base_url=entry.base_url if entry is not None else "",
+            paid=task.provider.paid and entry is not None and not entry.is_loopback,
+            plan=self._plan,
+            limits=task.limits,
+            phases={job.id: job.phase for job in self._plan.jobs},
+            torn=tuple(self._reading.torn),
+        )
+
+    def _ask(self, beginning: Beginning) -> None:
+        """Raise `UsageError` unless somebody agreed to what this may cost."""
+        buys = len(self._plan.with_action(*BUYS))
+        agreed = self._options.yes or self._task.budget.jobs is not None
+        if not buys or not beginning.paid or agreed:
+            return
+        if self._confirm is None:
+            raise UsageError(
+                f"this run would buy {buys} jobs from {beginning.provider}",
+                hint="Type --yes to agree, or set budget.jobs in the manifest.",
+            )
+        if not self._confirm(beginning):
+            raise UsageError("nothing was bought", hint="Answer y to go on.")
+
+    def _news(self) -> list[JobPlanned]:
+        """Return the wanted jobs that no ledger file describes as they are now."""
+        known = self._reading.state.jobs
+        return [
+            job
+            for job in self._task.wanted or ()
+            if is_news(job, known[job.job].planned if job.job in known else None)
+        ]
+
+    async def _work(
+        self, entry: Access, origin: Origin, news: Sequence[JobPlanned]
+    ) -> tuple[Outcome, RunId]:
+        task, clock = self._task, self._clock
+        task.place.keep(task.provider.sha256, task.provider.content)
+        run = new_run_id()
+        writer = LedgerWriter(task.place.ledger, run, clock)
+        observers = [listener.happened for listener in self._audience]
+        book = Book(writer, self._reading.state, observers)
+        try:
+            book.record(self._started(origin), *news, durable=True)
+            client = ServiceClient(task.provider, entry, clock=clock)
+            async with client, anyio.create_task_group() as tasks:
+                tasks.start_soon(self._stop_in_time)
+                outcome = await run_batch(
+                    self._bench(book, client),
+                    self._plan,
+                    most=_most(self._options.max_new),
+                    detach=self._options.detach,
+                )
+                tasks.cancel_scope.cancel()
+        finally:
+            writer.close()
+        return outcome, run
+
+    async def _stop_in_time(self) -> None:
+        if self._options.stop_after_s is not None:
+            await self._clock.sleep(self._options.stop_after_s)
+            self._stop.press("stop_after")
+
+    def _bench(self, book: Book, client: ServiceClient) -> Bench:
+        task, clock = self._task, self._clock
+        return Bench(
+            book=book,
+            client=client,
+            provider=task.provider,
+            store=Store(task.place.path),
+            run_dir=task.place.path,
+            governor=Governor(task.limits, clock=clock),
+            clock=clock,
+            retry=task.retry,
+            poll=task.poll,
+            budget=task.budget,
+            rng=random.Random(),
+            stop=self._stop,
+            gate=Gate(task.retry),
+        )
+
+    def _started(self, origin: Origin) -> RunStarted:
+        task = self._task
+        retry = dataclasses.asdict(task.retry)
+        policy = {
+            "limits": dataclasses.asdict(task.limits),
+            "retry": retry | {"classes": sorted(task.retry.classes)},
+            "poll": dataclasses.asdict(task.poll),
+            "budget": dataclasses.asdict(task.budget),
+            "order": task.order,
+        }
+        return start_fact(
+            origin,
+            folder=task.folder,
+            environ=self._options.environ,
+            manifests=task.manifests,
+            provider_sha256=task.provider.sha256,
+            policy=policy,
+        )
+
+    def _summary(self, outcome: Outcome | None, run: RunId, reused: int) -> RunSummary:
+        task, state = self._task, self._reading.state
+        found = records(state, task.wanted)
+        write_jsonl(found, task.place.results)
+        wanted = self._selected(found)
+        detached = outcome is not None and outcome.reason == "detached"
+        code = summary.exit_code(wanted, task.accept, detached=detached)
+        if outcome is not None:
+            code = most_urgent(code, outcome.exit_code)
+        return RunSummary(
+            run_dir=task.place.path,
+            exit_code=code,
+            reason=_reason(outcome, code),
+            counts=summary.counts(found),
+            submitted=outcome.accepted if outcome is not None else 0,
+            reused=reused,
+            duration_s=self._clock.monotonic() - self._began,
+            credits=summary.credits_of(state, run),
+            next=summary.next_commands(found, task.place.path, task.command),
+            problems=tuple(summary.loud(state, self._reading.torn, found)),
+        )
+
+    def _selected(self, found: Sequence[Record]) -> list[Record]:
+        """Return the records that decide the exit code: those that were asked for."""
+        wanted = self._task.wanted
+        if wanted is None:
+            return list(found)
+        names = {job.job for job in wanted if self._options.choice.selects(job)}
+        return [record for record in found if record.job in names]
+
+
+_WORK = (*BUYS, Action.ADOPT, Action.DOWNLOAD)
+_WORDS = {
+    ExitCode.DONE: "all that was asked for is done",
+    ExitCode.HELD: "done, except submissions that a person must settle",
+    ExitCode.FAILED_JOBS: "done, but jobs failed",
+    ExitCode.REMOTE: "work is still running remotely",
+    ExitCode.INTERRUPTED: "interrupted; the same command goes on",
+}
+
+
+def _reason(outcome: Outcome | None, code: ExitCode) -> str:
+    if outcome is not None and outcome.why:
+        return f"stopped: {outcome.why}"
+    if outcome is not None and outcome.reason == "detached":
+        return "everything is submitted; what runs remotely was left running"
+    return _WORDS[code]
+
+
+def _most(max_new: int | None) -> float:
+    return math.inf if max_new is None else max_new

@@ -1,0 +1,156 @@
+"""What a run came to: counts, the exit code, and what to type next."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from foxbatch.canonical import Json
+from foxbatch.errors import ExitCode, most_urgent
+from foxbatch.lifecycle import BatchState, Phase
+from foxbatch.policy import Accept
+from foxbatch.results import Record
+
+_REMOTE = (Phase.RUNNING, Phase.OVERDUE, Phase.DOWNLOADING, Phase.SUBMITTING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """What a run came to.
+
+    Attributes:
+        run_dir: Where everything is.
+        exit_code: What the process says to the shell.
+        reason: Why the run ended, for people.
+        counts: Jobs by phase.
+        submitted: Tasks that this run made.
+        reused: Jobs that were done before this run.
+        duration_s: Seconds from start to end.
+        credits: What this run's tasks cost, in the service's unit, where known.
+        next: Commands to type next.
+        problems: Loud things that no exit code says.
+    """
+
+    run_dir: Path
+    exit_code: ExitCode
+    reason: str
+    counts: dict[str, int]
+    submitted: int = 0
+    reused: int = 0
+    duration_s: float = 0.0
+    credits: float | None = None
+    next: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the one object that `--format json` prints."""
+        return {
+            "run_dir": str(self.run_dir),
+            "exit_code": int(self.exit_code),
+            "reason": self.reason,
+            "counts": dict(self.counts),
+            "submitted": self.submitted,
+            "reused": self.reused,
+            "duration_s": round(self.duration_s, 3),
+            "credits": self.credits,
+            "next": list(self.next),
+            "problems": list(self.problems),
+        }
+
+
+def counts(records: Sequence[Record]) -> dict[str, int]:
+    """Return the jobs by phase; only phases that occur."""
+    found = Counter(record.phase for record in records)
+    return {phase.value: found[phase] for phase in Phase if found[phase]}
+
+
+def exit_code(
+    records: Sequence[Record], accept: Accept, *, detached: bool = False
+) -> ExitCode:
+    """Return what the state of these jobs alone means for the shell."""
+    phases = {record.phase for record in records}
+    failures = [
+        record.error.error_class if record.error is not None else "unknown"
+        for record in records
+        if record.phase is Phase.FAILED
+    ]
+    codes = []
+    if Phase.HELD in phases:
+        codes.append(ExitCode.HELD)
+    if not accept.tolerates(failures, jobs=len(records)):
+        codes.append(ExitCode.FAILED_JOBS)
+    if phases.intersection(_REMOTE) and not detached:
+        codes.append(ExitCode.REMOTE)
+    return most_urgent(*codes)
+
+
+def credits_of(state: BatchState, run: str) -> float | None:
+    """Return what the attempts of one run cost, None where nothing is known."""
+    known = [
+        attempt.credits
+        for job in state.jobs.values()
+        for attempt in job.attempts.values()
+        if attempt.run == run and attempt.credits is not None
+    ]
+    return sum(known) if known else None
+
+
+def loud(
+    state: BatchState, torn: Sequence[str], records: Sequence[Record]
+) -> list[str]:
+    """Return what a person has to hear although no exit code says it."""
+    found = [f"{name} ends in an unfinished line, which was ignored" for name in torn]
+    for job in state.jobs.values():
+        bought = job.unexplained_purchases()
+        if bought:
+            runs = ", ".join(attempt.run for attempt in bought)
+            found.append(
+                f"{job.name} ({job.id}) was bought {len(bought)} times without a "
+                f"recorded reason, in ledger files of runs {runs}"
+            )
+    found += [
+        f"{record.name}: {stored.path} differs from the request: {difference}"
+        for record in records
+        for stored in record.artifacts
+        for difference in stored.mismatch
+    ]
+    return found
+
+
+def next_commands(
+    records: Sequence[Record], run_dir: Path, again: str
+) -> tuple[str, ...]:
+    """Return what to type next, the most urgent first.
+
+    Args:
+        records: All jobs.
+        run_dir: Where they are.
+        again: The command that goes on with this run.
+    """
+    phases = {record.phase for record in records}
+    shown = shlex.quote(show_path(run_dir))
+    commands = []
+    held = [record.job for record in records if record.phase is Phase.HELD]
+    if held:
+        commands.append(f"foxbatch settle {shown} {held[0]} --help")
+    if phases & {Phase.NEW, Phase.SKIPPED} or phases.intersection(_REMOTE):
+        commands.append(again)
+    if phases.intersection(_REMOTE):
+        commands.append(f"foxbatch collect {shown}")
+    if Phase.FAILED in phases and again:
+        commands.append(f"{again} --retry-failed")
+    commands.append(f"foxbatch status {shown}")
+    commands.append(f"foxbatch results {shown}")
+    return tuple(dict.fromkeys(filter(None, commands)))
+
+
+def show_path(path: Path) -> str:
+    """Return *path* as a person would type it: relative where that is shorter."""
+    try:
+        relative = path.resolve().relative_to(Path.cwd().resolve())
+    except ValueError:
+        return str(path)
+    return str(relative)

@@ -1,0 +1,24 @@
+"""Files whole or not at all, checked by digest and by what they contain."""
+
+from __future__ import annotations
+
+from foxbatch.artifacts.media import (
+    extension_for,
+    is_page,
+    media_facts,
+    mismatches,
+    sniff,
+)
+from foxbatch.artifacts.store import Partial, Store, Stored, verify_stored
+
+__all__ = [
+    "Partial",
+    "Store",
+    "Stored",
+    "extension_for",
+    "is_page",
+    "media_facts",
+    "mismatches",
+    "sniff",
+    "verify_stored",
+]

@@ -1,0 +1,294 @@
+"""The `artifacts` folder of a run directory.
+
+A file is written under `artifacts/.partial/`, put on disk, and then renamed: under its
+own name it is always whole. Everything is done on the caller's thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NoReturn
+
+from foxbatch.canonical import Digest, JobId
+from foxbatch.errors import RunDirError
+
+HEAD_BYTES = 512
+"""How much of the start of a file is remembered, to tell what it is."""
+
+_FOLDER = "artifacts"
+_PARTIAL = ".partial"
+_ID_CHARACTERS = 6
+_NAME_BYTES = 255
+_BLOCK_BYTES = 1 << 20
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_EXTENSION = re.compile(r"[a-z0-9]{1,8}")
+_NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f\\:]")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file that is whole and on disk.
+
+    Attributes:
+        path: Relative to the run directory, POSIX.
+        sha256: Of its bytes.
+        bytes: Its size.
+    """
+
+    path: str
+    sha256: Digest
+    bytes: int
+
+
+class Partial:
+    """A file on its way. It grows at its end; its digest is known all the time.
+
+    Attributes:
+        path: Where it grows.
+        size: Bytes so far.
+        head: The first of them.
+        validator: What the server called this version of the file, for resuming;
+            whoever downloads sets it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self.head = b""
+        self.validator: str | None = None
+        self._sha256 = hashlib.sha256()
+        self._file: BinaryIO | None = None
+        self._begun = False
+
+    def append(self, chunk: bytes) -> None:
+        """Write *chunk* at the end.
+
+        Raises:
+            RunDirError: The disk is full or does not take it.
+        """
+        try:
+            if self._file is None:
+                self._file = self._open()
+            self._file.write(chunk)
+        except OSError as error:
+            _refuse(error, self.path)
+        self._sha256.update(chunk)
+        self.size += len(chunk)
+        if len(self.head) < HEAD_BYTES:
+            self.head += chunk[: HEAD_BYTES - len(self.head)]
+
+    def _open(self) -> BinaryIO:
+        # What an earlier process left there is not known to be the same file.
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = self.path.open("ab") if self._begun else self.path.open("wb")
+        self._begun = True
+        return file
+
+    def reset(self) -> None:
+        """Forget everything that was written."""
+        self.close()
+        self.size, self.head, self.validator = 0, b"", None
+        self._sha256 = hashlib.sha256()
+        self._begun = False
+
+    def close(self, *, fsync: Callable[[int], None] | None = None) -> None:
+        """Close the file, on disk if *fsync* is given; it may grow again later."""
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        try:
+            with file:
+                file.flush()
+                if fsync is not None:
+                    fsync(file.fileno())
+        except OSError as error:
+            _refuse(error, self.path)
+
+    @property
+    def sha256(self) -> Digest:
+        """Digest of what was written so far."""
+        return Digest(self._sha256.hexdigest())
+
+
+class Store:
+    """Keeps the files of one run directory. Needs the directory's lock."""
+
+    def __init__(
+        self, run_dir: Path, *, fsync: Callable[[int], None] = os.fsync
+    ) -> None:
+        """Use the directory *run_dir*; *fsync* puts a file on disk."""
+        self._run_dir = run_dir
+        self._root = run_dir / _FOLDER
+        self._fsync = fsync
+        self._partials: dict[tuple[JobId, int], Partial] = {}
+
+    def partial(self, job_id: JobId, item: int) -> Partial:
+        """Return where result *item* (from 1) of a job grows; the same until kept."""
+        path = self._root / _PARTIAL / f"{job_id}-{item}"
+        return self._partials.setdefault((job_id, item), Partial(path))
+
+    def keep(
+        self,
+        partial: Partial,
+        output: str,
+        job_id: JobId,
+        *,
+        extension: str,
+        item: int | None = None,
+    ) -> Stored:
+        """Give *partial* its name; it is on disk, under that name, when this returns.
+
+        A file of that name with the same content is left as it is; one with another
+        content too, and the new one is numbered.
+
+        Args:
+            partial: A whole file.
+            output: The job's output path, without digest and extension.
+            job_id: Its first characters become part of the name.
+            extension: Without a dot.
+            item: Number of the result where the job has several.
+
+        Raises:
+            RunDirError: The disk is full, or the path leaves the directory.
+        """
+        if not _EXTENSION.fullmatch(extension):
+            raise ValueError(f"{extension!r} is no file extension")
+        if partial.size == 0:
+            partial.append(b"")  # so that an empty file exists too
+        suffix = f"-{job_id[:_ID_CHARACTERS]}" + (f"-{item}" if item else "")
+        try:
+            partial.close(fsync=self._fsync)
+            target = self._free(partial, output, suffix, extension)
+            if target.exists():
+                partial.path.unlink()
+            else:
+                partial.path.replace(target)
+                self._sync_folder(target.parent)
+        except OSError as error:
+            _refuse(error, self._root / output)
+        self._partials = {
+            key: other for key, other in self._partials.items() if other is not partial
+        }
+        path = target.relative_to(self._run_dir).as_posix()
+        return Stored(path, partial.sha256, partial.size)
+
+    def keep_json(
+        self,
+        value: Mapping[str, object],
+        output: str,
+        job_id: JobId,
+        *,
+        item: int | None = None,
+    ) -> Stored:
+        """Keep a result that is no file: `keep` for a value."""
+        partial = self.partial(job_id, item or 1)
+        partial.reset()
+        text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
+        partial.append(text.encode("utf-8", "replace") + b"\n")
+        return self.keep(partial, output, job_id, extension="json", item=item)
+
+    def _free(self, partial: Partial, output: str, suffix: str, extension: str) -> Path:
+        """Return the first name that is free or holds exactly these bytes."""
+        folder, stem = self._place(output)
+        number = 1
+        while True:
+            tail = f"{suffix}{f'.{number}' if number > 1 else ''}.{extension}"
+            target = folder / (_shortened(stem, _NAME_BYTES - len(tail)) + tail)
+            if not os.path.lexists(target) or _holds(target, partial):
+                return target
+            number += 1
+
+    def _place(self, output: str) -> tuple[Path, str]:
+        """Return the folder of *output*, which exists then, and the name in it."""
+        path = PurePosixPath(output)
+        if (
+            path.is_absolute()
+            or not path.name
+            or path.parts[0] == _PARTIAL
+            or ".." in path.parts
+            or _NOT_IN_NAMES.search(output)
+        ):
+            _refuse_place(output)
+        folder = self._root.joinpath(*path.parts[:-1])
+        missing = [
+            each for each in (folder, *folder.parents) if not each.exists()
+        ]  # deepest first
+        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.resolve().is_relative_to(self._root.resolve()):
+            _refuse_place(output)
+        for made in reversed(missing):
+            self._sync_folder(made.parent)
+        return folder, path.name
+
+    def _sync_folder(self, folder: Path) -> None:
+        """Put the names in *folder* on disk, where a system can do that at all."""
+        if os.name == "nt":
+            return
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            self._fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def verify_stored(
+    run_dir: Path, *, path: str, sha256: Digest, size_bytes: int
+) -> str | None:
+    """Return what is wrong with a stored file, None if it is as it was stored."""
+    place = PurePosixPath(path)
+    if place.is_absolute() or ".." in place.parts or _NOT_IN_NAMES.search(path):
+        return f"{path!r} is no path inside the run directory"
+    file = run_dir.joinpath(*place.parts)
+    if not file.resolve().is_relative_to(run_dir.resolve()):
+        return f"{path} leads out of the run directory"
+    try:
+        size = file.stat().st_size
+        if size != size_bytes:
+            return f"{path} has {size} bytes instead of {size_bytes}"
+        if _digest(file) != sha256:
+            return f"{path} has other content than when it was stored"
+    except FileNotFoundError:
+        return f"{path} is missing"
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror or error}"
+    return None
+
+
+def _holds(path: Path, partial: Partial) -> bool:
+    return (
+        path.is_file()
+        and path.stat().st_size == partial.size
+        and _digest(path) == partial.sha256
+    )
+
+
+def _digest(path: Path) -> Digest:
+    with path.open("rb") as file:
+        return Digest(hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _shortened(name: str, limit_bytes: int) -> str:
+    """Return *name*, cut between characters to at most *limit_bytes* in UTF-8."""
+    return name.encode("utf-8")[:limit_bytes].decode("utf-8", "ignore")
+
+
+def _refuse(error: OSError, path: Path) -> NoReturn:
+    reason = error.strerror or str(error)
+    hint = "Mend that and type the same command again: what is stored is kept."
+    if error.errno in _NO_ROOM:
+        hint = "Make room and type the same command again: what is stored is kept."
+    raise RunDirError(f"{path} cannot be written: {reason}", hint=hint) from error
+
+
+def _refuse_place(output: str) -> NoReturn:
+    raise RunDirError(
+        f"the output path {output!r} leaves the artifacts folder",
+        hint="Use a relative path without .. in it, and no link that leads elsewhere.",
+    )

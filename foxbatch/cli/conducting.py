@@ -1,0 +1,86 @@
+"""One run as a person lives it: the display moves, Ctrl-C is heard, the end is told."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
+
+import anyio
+from anyio.abc import CancelScope
+
+from foxbatch.api import RunSummary
+from foxbatch.cli import _logs, ending
+from foxbatch.cli._terminal import Terminal
+from foxbatch.cli.screen import FRAMES_PER_S, Screen
+from foxbatch.runner import StopButton
+
+Work: TypeAlias = Callable[[Screen, StopButton], Awaitable[RunSummary]]
+
+
+def conduct(terminal: Terminal, work: Work, *, form: str, verbosity: int) -> int:
+    """Do *work* with a display, tell what it came to, and return the exit code.
+
+    Args:
+        terminal: Where to show it.
+        work: Starts the run, given its audience and its stop button.
+        form: `json` prints one summary object on stdout.
+        verbosity: How often `-v` was given.
+    """
+    fancy = terminal.err.is_terminal
+    _logs.configure(terminal.environ, verbosity=verbosity, colour=fancy)
+    screen = Screen(terminal)
+    try:
+        summary = anyio.run(_attended, work, screen)
+    finally:
+        screen.pause()
+    if summary is None:
+        terminal.say("stopped at once; the same command goes on")
+        raise KeyboardInterrupt
+    ending.show(terminal, summary, screen.progress)
+    if form == "json":
+        terminal.emit_json(summary.to_json())
+    return summary.exit_code
+
+
+async def _attended(work: Work, screen: Screen) -> RunSummary | None:
+    """Return the summary; None where a second signal cut it short."""
+    stop = StopButton()
+    summary = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_hear_signals, stop, tasks.cancel_scope, screen)
+        tasks.start_soon(_keep_moving, screen)
+        summary = await work(screen, stop)
+        tasks.cancel_scope.cancel()
+    return summary
+
+
+async def _keep_moving(screen: Screen) -> None:
+    while True:
+        screen.tick()
+        await anyio.sleep(1 / FRAMES_PER_S)
+
+
+async def _hear_signals(stop: StopButton, scope: CancelScope, screen: Screen) -> None:
+    """Stop in an orderly way at the first signal, at once at the second."""
+    async for _ in _signals():
+        if stop.reason == "interrupted":
+            scope.cancel()
+            return
+        stop.press("interrupted")
+        screen.note(
+            "interrupted: no further submission begins; remote tasks go on"
+            " (again: stop at once)"
+        )
+
+
+async def _signals() -> AsyncIterator[int]:
+    with contextlib.ExitStack() as stack:
+        try:
+            receiver = anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
+            received = stack.enter_context(receiver)
+        except NotImplementedError:  # Windows: there Ctrl-C cancels the run itself
+            return
+        async for number in received:
+            yield number

@@ -1,0 +1,99 @@
+"""What is said when a run has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from foxbatch.api import RunSummary
+from foxbatch.cli._terminal import Terminal
+from foxbatch.cli._text import amount, count, one_line, size
+from foxbatch.cli.progress import Progress, Remark
+from foxbatch.cli.screen import PHASE_COLOURS
+from foxbatch.clock import show_duration
+from foxbatch.errors import ExitCode
+from foxbatch.lifecycle import Phase
+
+_MOST_REMARKS = 10
+_MARKS = {ExitCode.DONE: ("✓", "bold green"), ExitCode.REMOTE: ("…", "bold yellow")}
+_TROUBLE = ("✗", "bold red")
+
+
+def show(terminal: Terminal, summary: RunSummary, progress: Progress | None) -> None:
+    """Tell what a run came to: the outcome, the troubles, the files, the next steps."""
+    terminal.say()
+    for line in _told(summary, progress):
+        terminal.err.print(line, soft_wrap=True)
+
+
+def _told(summary: RunSummary, progress: Progress | None) -> Iterator[Text]:
+    mark, colour = _MARKS.get(summary.exit_code, _TROUBLE)
+    yield Text.assemble((f"{mark} ", colour), (headline(summary), "bold"))
+    yield _counted(summary)
+    if progress is not None:
+        yield from _remarks("failed", "red", list(progress.failures.values()))
+        yield from _remarks("held", "magenta", list(progress.held.values()))
+    for problem in summary.problems:
+        yield Text.assemble(("  ! ", "bold yellow"), one_line(problem))
+    yield Text()
+    yield from _files(summary, progress)
+    if summary.next:
+        yield Text()
+        for number, command in enumerate(summary.next):
+            label = "next" if number == 0 else ""
+            yield Text.assemble((f"  {label:<9}", "dim"), (command, "cyan"))
+
+
+def headline(summary: RunSummary) -> str:
+    """Return the outcome in one sentence."""
+    total = sum(summary.counts.values())
+    done = summary.counts.get(Phase.DONE, 0)
+    if summary.exit_code is not ExitCode.DONE or done < total:
+        return one_line(summary.reason)
+    if not summary.submitted and summary.reused == total:
+        all_jobs = "the one job is" if total == 1 else f"all {count(total, 'job')} are"
+        return f"Nothing to submit: {all_jobs} done"
+    return f"All {count(total, 'job')} are done" if total > 1 else "The job is done"
+
+
+def _counted(summary: RunSummary) -> Text:
+    line = Text("  ")
+    for phase, colour in PHASE_COLOURS.items():
+        if number := summary.counts.get(phase, 0):
+            line.append("● ", colour).append(f"{number:,} {phase}   ")
+    figures = [f"{summary.submitted:,} submitted"]
+    if summary.reused:
+        figures.append(f"{summary.reused:,} done before")
+    if summary.credits is not None:
+        figures.append(f"{amount(summary.credits)} credits")
+    figures.append(f"in {show_duration(summary.duration_s)}")
+    return line.append(" · ".join(figures), "dim")
+
+
+def _remarks(word: str, colour: str, remarks: list[Remark]) -> Iterator[Text]:
+    if remarks:
+        yield Text()
+    for remark in remarks[:_MOST_REMARKS]:
+        yield Text.assemble(
+            (f"  {word:<9}", colour),
+            (one_line(remark.label), "bold"),
+            f"  {one_line(remark.text, 200)}",
+        )
+    if more := len(remarks) - _MOST_REMARKS:
+        if more > 0:
+            yield Text(f"  {'':<9}and {more:,} more", "dim")
+
+
+def _files(summary: RunSummary, progress: Progress | None) -> Iterator[Text]:
+    from foxbatch.api import show_path
+
+    stored = "what was downloaded"
+    if progress is not None and progress.files:
+        stored = f"{count(progress.files, 'new file')}, {size(progress.bytes)}"
+    rows = [("files", show_path(summary.run_dir) + "/", "")]
+    rows += [("", "  artifacts/", stored)]
+    rows += [("", "  results.jsonl", "one record per job")]
+    rows += [("", "  ledger/", "all that happened: keep it")]
+    for label, path, meaning in rows:
+        yield Text.assemble((f"  {label:<9}", "dim"), f"{path:<18}", (meaning, "dim"))

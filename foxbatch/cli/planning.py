@@ -1,0 +1,131 @@
+"""A plan as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from foxbatch.canonical import Json
+from foxbatch.cli._tables import Column, show_table
+from foxbatch.cli._terminal import Terminal
+from foxbatch.cli._text import amount, count, one_line
+from foxbatch.cli.progress import label_of
+from foxbatch.cli.screen import PHASE_COLOURS
+from foxbatch.clock import show_duration
+from foxbatch.planner import Action, Estimate, Plan, PlannedJob
+
+if TYPE_CHECKING:
+    from foxbatch.api import Wanted
+
+_ACTION_COLOURS = {
+    Action.SUBMIT: "bold green",
+    Action.RETRY: "bold yellow",
+    Action.ADOPT: "blue",
+    Action.DOWNLOAD: "cyan",
+    Action.SETTLE: "bold magenta",
+    Action.KEEP: "dim",
+    Action.ORPHAN: "dim",
+}
+
+
+def show(terminal: Terminal, plan: Plan, wanted: Wanted, run_dir: Path) -> None:
+    """Print what a run would do: one line per job, then the sums."""
+    columns = [
+        Column("JOB", style="cyan"),
+        Column("NAME", style="bold"),
+        Column("PHASE"),
+        Column("ACTION"),
+        Column("WHY", style="dim", wraps=True),
+    ]
+    rows = [
+        [
+            job.id,
+            label_of(job.wanted),
+            Text(job.phase, PHASE_COLOURS[job.phase]),
+            Text(job.action, _ACTION_COLOURS[job.action]),
+            job.reason,
+        ]
+        for job in plan.jobs
+    ]
+    show_table(terminal, columns, rows)
+    terminal.emit("")
+    for label, text in _sums(plan, wanted, run_dir):
+        terminal.out.print(Text.assemble((f"{label:<10}", "dim"), text), soft_wrap=True)
+
+
+def _sums(plan: Plan, wanted: Wanted, run_dir: Path) -> Iterator[tuple[str, str]]:
+    from foxbatch.api import show_path
+
+    counts = Counter(job.action for job in plan.jobs)
+    did = ", ".join(
+        f"{counts[action]:,} {action}" for action in Action if counts[action]
+    )
+    yield "jobs", f"{count(len(plan.jobs), 'job')}: {did}" if did else "none"
+    yield "estimate", in_words(plan.estimate)
+    yield "run dir", one_line(show_path(run_dir))
+    yield "pace", _pace(wanted)
+    yield "retry", _retry(wanted)
+
+
+def in_words(estimate: Estimate) -> str:
+    """Return what new purchases are thought to cost; unknown is not zero."""
+    if not estimate.jobs:
+        return "nothing to buy"
+    priced = estimate.jobs - estimate.unpriced
+    about = f"about {amount(estimate.credits)} credits"
+    if not estimate.unpriced:
+        return about
+    unknown = "nothing like it was bought here yet"
+    if not priced:
+        return f"not known: {unknown}"
+    return f"{about} for {priced:,}, not known for {estimate.unpriced:,}: {unknown}"
+
+
+def _pace(wanted: Wanted) -> str:
+    limits = wanted.manifest.limits(wanted.provider.limits)
+    patience = show_duration(wanted.manifest.poll.wait_s)
+    return (
+        f"{limits.in_flight} in flight, {limits.requests_per_second:g} requests/s, "
+        f"{limits.downloads} downloads, order {wanted.manifest.order}, "
+        f"watched for {patience}"
+    )
+
+
+def _retry(wanted: Wanted) -> str:
+    retry, budget = wanted.manifest.retry, wanted.manifest.budget
+    again = "failed jobs are not bought again"
+    if retry.classes and retry.attempts > 1:
+        classes = ", ".join(sorted(retry.classes))
+        again = f"up to {retry.attempts} attempts for {classes}"
+    bound = "no budget" if budget.jobs is None else f"budget {budget.jobs:,} jobs"
+    return f"{again}; {bound}"
+
+
+def as_json(plan: Plan) -> dict[str, Json]:
+    """Return the one object of `plan --format json`."""
+    counts: dict[str, Json] = dict(plan.counts)
+    return {
+        "counts": counts,
+        "estimate": {
+            "jobs": plan.estimate.jobs,
+            "credits": plan.estimate.credits,
+            "unpriced": plan.estimate.unpriced,
+        },
+        "jobs": [job_as_json(job) for job in plan.jobs],
+    }
+
+
+def job_as_json(job: PlannedJob) -> dict[str, Json]:
+    """Return one job of a plan."""
+    return {
+        "job": job.id,
+        "spec": job.wanted.spec,
+        "name": job.wanted.name,
+        "phase": job.phase.value,
+        "action": job.action.value,
+        "reason": job.reason,
+    }

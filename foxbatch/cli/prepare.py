@@ -1,0 +1,177 @@
+"""The commands that look at a manifest: validate, expand, plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from foxbatch.cli import _options as options
+from foxbatch.cli._loading import load
+from foxbatch.cli._terminal import Terminal
+from foxbatch.errors import ExitCode, InvalidError, Problem, Severity
+
+if TYPE_CHECKING:
+    from foxbatch.api import Wanted
+    from foxbatch.cli.validation import Checked
+    from foxbatch.matrix import Job, MatrixCell
+
+_MANIFESTS = click.argument(
+    "manifests", nargs=-1, required=True, type=click.Path(allow_dash=True)
+)
+
+
+# ---- validate
+
+
+@click.command()
+@_MANIFESTS
+@options.provider_option()
+@click.option("--strict", is_flag=True, help="Warnings and notes count as errors.")
+@options.formats("text", "json", "github", "sarif")
+@click.pass_obj
+def validate_command(
+    terminal: Terminal,
+    manifests: Sequence[str],
+    provider: str | None,
+    strict: bool,
+    form: str,
+) -> int:
+    """Check manifests and every job they expand to, offline.
+
+    All problems are shown at once; exit code 3 means that there are errors.
+
+    \b
+    Example:
+      foxbatch validate manifests/*.yaml
+    """
+    from foxbatch.cli import validation
+
+    checked = [_check(terminal, path, provider) for path in manifests]
+    validation.show(terminal, checked, form)
+    problems = [problem for one in checked for problem in one.problems]
+    wrong = strict or any(p.severity is Severity.ERROR for p in problems)
+    return ExitCode.INVALID if problems and wrong else ExitCode.DONE
+
+
+def _check(terminal: Terminal, path: str, provider: str | None) -> Checked:
+    from foxbatch import api
+    from foxbatch.cli import validation
+
+    shown = "<stdin>" if path == "-" else path
+    try:
+        checked = api.check(load(terminal, path, provider))
+    except InvalidError as error:
+        return validation.Checked(shown, None, error.problems)
+    return validation.Checked(shown, len(checked.jobs), checked.problems)
+
+
+# ---- expand
+
+
+@click.command()
+@_MANIFESTS
+@options.provider_option()
+@options.only_option()
+@click.option(
+    "--cells", is_flag=True, help="Print the cells of the matrix, nothing rendered."
+)
+@options.formats("table", "jsonl")
+@click.pass_obj
+def expand_command(
+    terminal: Terminal,
+    manifests: Sequence[str],
+    provider: str | None,
+    only: tuple[str, ...],
+    cells: bool,
+    form: str,
+) -> int:
+    """Print the jobs that a manifest expands to.
+
+    The same manifest gives the same jobs with the same ids on every machine.
+
+    \b
+    Example:
+      foxbatch expand manifests/quickstart.yaml --format jsonl
+    """
+    from foxbatch.cli import listing
+
+    wanted = [load(terminal, path, provider) for path in manifests]
+    found: Iterator[Job] | Iterator[MatrixCell]
+    if cells:
+        found = (cell for one in wanted for cell in _cells(one))
+    else:
+        found = (job for one in wanted for job in _jobs(one, only))
+    if form == "jsonl":
+        for thing in found:
+            terminal.emit_json(thing.to_json())
+    else:
+        listing.show(terminal, list(found))
+    return ExitCode.DONE
+
+
+def _jobs(wanted: Wanted, only: tuple[str, ...]) -> Iterator[Job]:
+    from foxbatch import api
+    from foxbatch.planner import Choice, as_planned
+
+    choice, sha256 = Choice(only=only), wanted.manifest.sha256
+    for job in api.expand(wanted):
+        if choice.selects(as_planned(job, sha256)):
+            yield job
+
+
+def _cells(wanted: Wanted) -> Iterator[MatrixCell]:
+    from foxbatch import matrix
+
+    problems: list[Problem] = []
+    yield from matrix.cells(wanted.manifest, problems.append)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        raise InvalidError(tuple(problems))
+
+
+# ---- plan
+
+
+@click.command()
+@options.manifest_argument()
+@options.out_option()
+@options.provider_option()
+@options.only_option()
+@options.formats("table", "json", "jsonl")
+@click.option(
+    "--exit-code", is_flag=True, help="Exit 20 if there is anything to submit."
+)
+@click.pass_obj
+def plan_command(
+    terminal: Terminal,
+    manifest: str,
+    out: Path | None,
+    provider: str | None,
+    only: tuple[str, ...],
+    form: str,
+    exit_code: bool,
+) -> int:
+    """Show what a run would do, and why.
+
+    Nothing is sent. What was never bought here has no known price, which is not zero.
+
+    \b
+    Example:
+      foxbatch plan manifests/quickstart.yaml --exit-code
+    """
+    from foxbatch import api, planner
+    from foxbatch.cli import planning
+
+    wanted = load(terminal, manifest, provider)
+    plan = api.plan(wanted, out=out, choice=planner.Choice(only=only))
+    if form == "table":
+        planning.show(terminal, plan, wanted, out or api.default_run_dir(wanted))
+    elif form == "json":
+        terminal.emit_json(planning.as_json(plan), indent=2)
+    else:
+        for job in plan.jobs:
+            terminal.emit_json(planning.job_as_json(job))
+    changes = bool(plan.with_action(*planner.BUYS))
+    return ExitCode.CHANGES if exit_code and changes else ExitCode.DONE

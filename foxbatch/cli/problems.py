@@ -1,0 +1,264 @@
+"""Problems of files as people and as machines read them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foxbatch.canonical import Json
+from foxbatch.cli._sources import Sources
+from foxbatch.cli._text import TAB_CELLS, cells, count, visible
+from foxbatch.errors import Position, Problem, Severity
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from foxbatch.cli._terminal import Terminal
+
+_COLOURS = {
+    Severity.ERROR: "bold red",
+    Severity.WARNING: "bold yellow",
+    Severity.NOTE: "bold cyan",
+}
+_NARROWEST = 40
+_WIDTH_IN_A_PIPE = 100
+
+
+# ---- For people
+
+
+def show(terminal: Terminal, console: Console, problems: Sequence[Problem]) -> None:
+    """Print *problems* as text on one of the consoles of *terminal*."""
+    width = console.width if console.is_terminal else _WIDTH_IN_A_PIPE
+    text = as_text(problems, terminal.sources, width=width)
+    console.print(text, end="", soft_wrap=True)
+
+
+def as_text(problems: Sequence[Problem], sources: Sources, *, width: int) -> Text:
+    """Return *problems* with the lines they are about and what to do, for people.
+
+    Args:
+        problems: In the order to be shown.
+        sources: Where lines come from.
+        width: Columns of the terminal; longer source lines are shown in part.
+    """
+    from rich.text import Text
+
+    blocks = [_block(problem, sources, width) for problem in problems]
+    return Text("\n").join([*blocks, Text(f"{tally(problems)}\n", "bold")])
+
+
+def tally(problems: Sequence[Problem]) -> str:
+    """Return such as `2 errors, 1 note in 2 files`."""
+    found = Counter(problem.severity for problem in problems)
+    parts = [count(found[kind], kind.value) for kind in Severity if found[kind]]
+    files = len({problem.position.file for problem in problems})
+    return f"{', '.join(parts)} in {count(files, 'file')}"
+
+
+def _block(problem: Problem, sources: Sources, width: int) -> Text:
+    from rich.text import Text
+
+    places = [problem.position, *(one.position for one in problem.related)]
+    gutter = max(len(str(place.line)) for place in places)
+    colour = _COLOURS[problem.severity]
+    block = Text()
+    block.append(visible(f"{problem.position}: "), "bold")
+    block.append(f"{problem.severity}: ", colour)
+    block.append(visible(problem.message), "bold")
+    block.append(f" [{problem.code}]\n", "dim")
+    block.append(_excerpt(problem.position, sources, gutter, width, colour))
+    for label, text in _remarks(problem):
+        block.append(f"{'':{gutter}} = ", "blue").append(f"{label}: ", "bold green")
+        indent = f"\n{'':{gutter + 5 + len(label)}}"
+        block.append(visible(text).replace("\n", indent) + "\n")
+    for related in problem.related:
+        block.append(f"{'':{gutter}} = ", "blue").append("see: ", "bold green")
+        block.append(visible(f"{related.position}: {related.message}\n"))
+        block.append(_excerpt(related.position, sources, gutter, width, "blue"))
+    return block
+
+
+def _remarks(problem: Problem) -> Iterator[tuple[str, str]]:
+    if problem.jobs is not None:
+        such_as = f", such as {problem.example}" if problem.example else ""
+        yield "in", count(problem.jobs, "job") + such_as
+    if problem.hint:
+        yield "try", problem.hint
+
+
+def _excerpt(
+    at: Position, sources: Sources, gutter: int, width: int, colour: str
+) -> Text:
+    """Return the line that *at* is about, underlined; nothing where it is unknown."""
+    from rich.text import Text
+
+    line = sources.line(at.file, at.line)
+    if not line.strip():
+        return Text()
+    room = max(_NARROWEST, width) - gutter - 4
+    shown, before, length = _window(line, at, room)
+    return Text.assemble(
+        (f"{at.line:>{gutter}} | ", "blue"),
+        f"{shown}\n",
+        (f"{'':{gutter}} | ", "blue"),
+        " " * before,
+        ("^" * max(1, length), colour),
+        "\n",
+    )
+
+
+def _window(line: str, at: Position, room: int) -> tuple[str, int, int]:
+    """Return the part of *line* to show, and where the underline starts and its length.
+
+    All in columns of the terminal, because wide characters fill two of them.
+    """
+    start = min(at.column - 1, len(line))
+    end = at.end_column - 1 if at.end_line == at.line else len(line.rstrip())
+    head = _flat(line[:start])
+    marked = _flat(line[start:end], at=cells(head))
+    tail = _flat(line[end:], at=cells(head) + cells(marked)).rstrip()
+    if cells(head + marked + tail) > room:
+        head = head if cells(head) <= room // 3 else "…" + _last(head, room // 3)
+        marked = _first(marked, room - cells(head) - 1)
+        tail = _first(tail, room - cells(head + marked))
+    return head + marked + tail, cells(head), cells(marked)
+
+
+def _flat(text: str, at: int = 0) -> str:
+    """Return *text*, which starts at column *at*, with tabs as blanks."""
+    out = ""
+    for index, piece in enumerate(text.split("\t")):
+        if index:
+            out += " " * (TAB_CELLS - (at + cells(out)) % TAB_CELLS)
+        out += visible(piece)
+    return out
+
+
+def _first(text: str, room: int) -> str:
+    """Return the start of *text*, cut with an ellipsis where it is wider than *room*."""
+    if cells(text) <= room:
+        return text
+    while text and cells(text) > room - 1:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _last(text: str, room: int) -> str:
+    while cells(text) > room:
+        text = text[1:]
+    return text
+
+
+# ---- For machines
+
+
+def as_json(problem: Problem) -> dict[str, Json]:
+    """Return *problem* with the fields that `validate --format json` promises."""
+    related: list[Json] = [
+        {**_place(one.position), "message": one.message} for one in problem.related
+    ]
+    return {
+        "code": problem.code,
+        "severity": problem.severity.value,
+        **_place(problem.position),
+        "pointer": problem.pointer,
+        "message": problem.message,
+        "hint": problem.hint,
+        "jobs": problem.jobs,
+        "example": problem.example,
+        "related": related,
+    }
+
+
+def _place(at: Position) -> dict[str, Json]:
+    return {
+        "file": at.file,
+        "line": at.line,
+        "column": at.column,
+        "end_line": at.end_line,
+        "end_column": at.end_column,
+    }
+
+
+_GITHUB_WORDS: Mapping[Severity, str] = {
+    Severity.ERROR: "error",
+    Severity.WARNING: "warning",
+    Severity.NOTE: "notice",
+}
+
+
+def as_github(problem: Problem) -> str:
+    """Return *problem* as a workflow command: an annotation in a pull request."""
+    at = problem.position
+    properties = {"file": at.file, "line": str(at.line), "endLine": str(at.end_line)}
+    if at.line == at.end_line:  # columns of several lines are not understood
+        properties |= {"col": str(at.column), "endColumn": str(at.end_column)}
+    properties["title"] = problem.code
+    text = "\n".join(filter(None, (problem.message, problem.hint)))
+    fields = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{_GITHUB_WORDS[problem.severity]} {fields}::{_escaped(text)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def as_sarif(problems: Sequence[Problem], *, version: str) -> dict[str, Json]:
+    """Return *problems* as a SARIF 2.1.0 log."""
+    codes: list[Json] = [{"id": code} for code in sorted({p.code for p in problems})]
+    driver: dict[str, Json] = {"name": "foxbatch", "version": version, "rules": codes}
+    return {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {"driver": driver},
+                "columnKind": "unicodeCodePoints",
+                "results": [_sarif_result(problem) for problem in problems],
+            }
+        ],
+    }
+
+
+def _sarif_result(problem: Problem) -> Json:
+    text = " ".join(filter(None, (f"{problem.message}.", problem.hint)))
+    result: dict[str, Json] = {
+        "ruleId": problem.code,
+        "level": problem.severity.value,
+        "message": {"text": text},
+        "locations": [{"physicalLocation": _sarif_place(problem.position)}],
+    }
+    if problem.related:
+        result["relatedLocations"] = [
+            {
+                "physicalLocation": _sarif_place(one.position),
+                "message": {"text": one.message},
+            }
+            for one in problem.related
+        ]
+    return result
+
+
+def _sarif_place(at: Position) -> Json:
+    region: dict[str, Json] = {
+        "startLine": at.line,
+        "startColumn": at.column,
+        "endLine": at.end_line,
+        "endColumn": at.end_column,
+    }
+    return {"artifactLocation": {"uri": _uri(at.file)}, "region": region}
+
+
+def _uri(file: str) -> str:
+    from urllib.parse import quote
+
+    path = Path(file)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())

@@ -1,0 +1,192 @@
+"""What a run looks like from outside, as numbers: facts in, counts and rates out."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from foxbatch.canonical import JobId
+from foxbatch.events import (
+    ArtifactStored,
+    AttemptId,
+    BatchHalted,
+    Event,
+    JobFact,
+    JobFailed,
+    JobPlanned,
+    JobSucceeded,
+    ResultsSeen,
+    StatusSeen,
+    SubmitAccepted,
+    SubmitIntended,
+    SubmitRefused,
+    SubmitUnknown,
+    WatchEnded,
+)
+from foxbatch.lifecycle import Phase
+from foxbatch.planner import BUYS, Action, PlannedJob
+
+if TYPE_CHECKING:
+    from foxbatch.api import Beginning
+
+_RATED_OVER = 30  # finished jobs: enough to be calm, few enough to notice a change
+_SETTLED = frozenset(
+    {Phase.DONE, Phase.FAILED, Phase.HELD, Phase.OVERDUE, Phase.SKIPPED}
+)
+_PHASES_AFTER: dict[type[Event], Phase] = {
+    SubmitIntended: Phase.SUBMITTING,
+    SubmitAccepted: Phase.RUNNING,
+    SubmitRefused: Phase.NEW,
+    SubmitUnknown: Phase.HELD,
+    ResultsSeen: Phase.DOWNLOADING,
+    JobSucceeded: Phase.DONE,
+    JobFailed: Phase.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something about one job that a person should know."""
+
+    label: str
+    text: str
+
+
+class Progress:
+    """Counts what happens in one run. Plain arithmetic on the times it is given.
+
+    Attributes:
+        phases: Where each job stands that this run is about.
+        failures: Why jobs failed, in the order in which it happened.
+        held: Why the fate of jobs is unknown.
+        mismatches: Files that differ from what was asked for.
+        submitted: Tasks that this run made.
+        files: Files that this run stored.
+        bytes: Their size together.
+        halted: Why submitting stopped, if it did.
+    """
+
+    def __init__(self, beginning: Beginning, now: float) -> None:
+        self.beginning = beginning
+        self.phases: dict[JobId, Phase] = {}
+        self.failures: dict[JobId, Remark] = {}
+        self.held: dict[JobId, Remark] = {}
+        self.mismatches: list[Remark] = []
+        self.submitted = 0
+        self.files = 0
+        self.bytes = 0
+        self.halted = ""
+        self._labels: dict[JobId, str] = {}
+        self._credits: dict[AttemptId, float] = {}
+        self._finished: deque[float] = deque(maxlen=_RATED_OVER)
+        self._began = now
+        for job in beginning.plan.jobs:
+            self._enter(job)
+        self.done_before = self.counts[Phase.DONE]
+
+    def _enter(self, job: PlannedJob) -> None:
+        self._labels[job.id] = label_of(job.wanted)
+        if job.action is Action.ORPHAN or job.phase is Phase.SKIPPED:
+            return
+        self.phases[job.id] = Phase.NEW if job.action in BUYS else job.phase
+        if job.action is Action.SETTLE:
+            self.held[job.id] = Remark(self.label(job.id), job.reason)
+        elif self.phases[job.id] is Phase.FAILED:
+            self.failures[job.id] = Remark(self.label(job.id), job.reason)
+
+    def take(self, fact: Event, now: float) -> None:
+        """Count one more fact that happened at *now*, in monotonic seconds."""
+        match fact:
+            case SubmitIntended():
+                self.failures.pop(fact.job, None)
+            case SubmitAccepted():
+                self.submitted += 1
+            case SubmitUnknown():
+                self.held[fact.job] = Remark(self.label(fact.job), fact.why)
+            case ArtifactStored():
+                self._store(fact)
+            case JobSucceeded():
+                self._finished.append(now)
+            case JobFailed():
+                self._finished.append(now)
+                said = fact.message or fact.code or "no reason was given"
+                text = f"{fact.error_class}: {said}"
+                self.failures[fact.job] = Remark(self.label(fact.job), text)
+            case BatchHalted():
+                self.halted = fact.why
+        if isinstance(fact, JobFact) and not isinstance(fact, JobPlanned):
+            self.phases[fact.job] = self._phase_after(fact)
+        if isinstance(fact, SubmitAccepted | StatusSeen | JobSucceeded | JobFailed):
+            if fact.credits is not None:
+                self._credits[fact.attempt] = fact.credits
+
+    def _phase_after(self, fact: JobFact) -> Phase:
+        known = self.phases.get(fact.job, Phase.NEW)
+        match fact:
+            case StatusSeen() if known is Phase.OVERDUE:
+                return Phase.RUNNING
+            case WatchEnded() if known is not Phase.DOWNLOADING:
+                return Phase.OVERDUE
+            case _:
+                return _PHASES_AFTER.get(type(fact), known)  # type: ignore[arg-type]
+
+    def _store(self, fact: ArtifactStored) -> None:
+        self.files += 1
+        self.bytes += fact.bytes
+        for difference in fact.mismatch:
+            self.mismatches.append(Remark(self.label(fact.job), difference))
+
+    def label(self, job: JobId) -> str:
+        """Return what people call *job*."""
+        return self._labels.get(job, job)
+
+    @property
+    def counts(self) -> Counter[Phase]:
+        """Jobs by phase."""
+        return Counter(self.phases.values())
+
+    @property
+    def total(self) -> int:
+        """Jobs that this run is about."""
+        return len(self.phases)
+
+    @property
+    def settled(self) -> int:
+        """Jobs that this run has nothing more to do about."""
+        return sum(phase in _SETTLED for phase in self.phases.values())
+
+    @property
+    def in_flight(self) -> int:
+        """Remote tasks, those being submitted included."""
+        counts = self.counts
+        return counts[Phase.SUBMITTING] + counts[Phase.RUNNING]
+
+    @property
+    def credits(self) -> float | None:
+        """What this run reserved or was charged, as far as the service says."""
+        return sum(self._credits.values()) if self._credits else None
+
+    def elapsed_s(self, now: float) -> float:
+        """Return how long the run has been going on, in seconds."""
+        return now - self._began
+
+    def per_minute(self, now: float) -> float | None:
+        """Return how many jobs finish per minute of late; None before the first."""
+        full = len(self._finished) == _RATED_OVER
+        if not self._finished:
+            return None
+        since = self._finished[0] if full else self._began
+        counted = len(self._finished) - full
+        return 60 * counted / max(now - since, 1e-3)
+
+    def left_s(self, now: float) -> float | None:
+        """Return how long the rest will take at this rate, in seconds, if known."""
+        rate = self.per_minute(now)
+        left = self.total - self.settled
+        return 60 * left / rate if rate and left else None
+
+
+def label_of(wanted: JobPlanned) -> str:
+    """Return what people call a job: its spec and its name."""
+    return f"{wanted.spec}/{wanted.name}"

@@ -1,0 +1,200 @@
+"""The commands that talk to the service: run, collect."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from foxbatch.cli import _options as options
+from foxbatch.cli._loading import load
+from foxbatch.cli._settings import read_dotenv
+from foxbatch.cli._terminal import Terminal
+
+if TYPE_CHECKING:
+    from foxbatch.api import RunOptions, RunSummary
+    from foxbatch.cli.screen import Screen
+    from foxbatch.runner import StopButton
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
+_EVERY_CLASS = "*"
+
+
+class _RunCommand(click.Command):
+    """Lets `--retry-failed` stand alone and never eat what follows it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give a lone `--retry-failed` the value that means every class."""
+        lone = "--retry-failed"
+        spelt = [f"{lone}={_EVERY_CLASS}" if arg == lone else arg for arg in args]
+        return super().parse_args(ctx, spelt)
+
+
+def _shared(function: FunctionT) -> FunctionT:
+    """Add the options that run and collect have in common."""
+    for decorate in reversed(
+        (
+            click.option(
+                "--stop-after",
+                type=options.Duration(),
+                help="Stop after so long, such as 50m; what runs remotely goes on.",
+            ),
+            click.option(
+                "--trust-host",
+                multiple=True,
+                metavar="HOST",
+                help="Let the key go to this host too; may be given several times.",
+            ),
+            click.option(
+                "--same-account",
+                is_flag=True,
+                help="The key is new, the account is the one this run belongs to.",
+            ),
+            options.formats("text", "json"),
+            click.option(
+                "-v", "--verbose", count=True, help="Log facts; -vv logs requests too."
+            ),
+        )
+    ):
+        function = decorate(function)
+    return function
+
+
+@click.command(cls=_RunCommand)
+@options.manifest_argument()
+@options.out_option()
+@options.provider_option()
+@options.only_option()
+@click.option(
+    "--max-new", type=click.IntRange(min=0), metavar="N", help="Buy at most N jobs."
+)
+@click.option(
+    "--retry-failed",
+    multiple=True,
+    metavar="[=CLASS]",
+    help="Buy failed jobs again: all, or those of these classes (=content,timeout).",
+)
+@click.option("--yes", is_flag=True, help="Agree to what the run costs.")
+@click.option(
+    "--detach", is_flag=True, help="Leave when all is submitted; collect later."
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="How much faster than real the embedded sandbox is.",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Of the embedded sandbox."
+)
+@_shared
+@click.pass_obj
+def run_command(  # one parameter per flag: that is the command
+    terminal: Terminal,
+    manifest: str,
+    out: Path | None,
+    provider: str | None,
+    only: tuple[str, ...],
+    max_new: int | None,
+    retry_failed: tuple[str, ...],
+    yes: bool,
+    detach: bool,
+    speed: float,
+    seed: int,
+    **shared: object,
+) -> int:
+    """Submit, wait and download; the same command goes on.
+
+    Every job is checked before anything is sent. What is done, running or in doubt is
+    not bought again. Ctrl-C stops submitting and leaves remote tasks running.
+
+    \b
+    Example:
+      foxbatch run manifests/quickstart.yaml
+      foxbatch run manifests/film.yaml --provider foxapi --only 'beach/*' --max-new 4
+
+    \b
+    Exit codes:
+      0    all that was asked for is done
+      2    wrong usage                     3    a manifest is not valid
+      4    the run directory is unusable   6    key, account or address refused
+      7    the budget is reached           8    the service is out of reach
+      10   jobs failed                     11   held jobs need a decision
+      12   work still runs remotely        130  interrupted
+      70   a bug in foxbatch
+    """
+    from foxbatch import api
+    from foxbatch.planner import Choice
+
+    classes = {name for text in retry_failed for name in text.split(",")}
+    chosen = _options(
+        terminal,
+        shared,
+        out=out,
+        choice=Choice(only=only, retry_failed=frozenset(classes)),
+        max_new=max_new,
+        yes=yes,
+        detach=detach,
+        speed=speed,
+        seed=seed,
+    )
+    wanted = load(terminal, manifest, provider)
+
+    def work(screen: Screen, stop: StopButton) -> Awaitable[RunSummary]:
+        confirm = screen.ask if terminal.asks else None
+        return api.run(wanted, chosen, audience=[screen], confirm=confirm, stop=stop)
+
+    return _conduct(terminal, shared, work)
+
+
+@click.command()
+@options.run_argument()
+@options.out_option()
+@options.provider_option()
+@_shared
+@click.pass_obj
+def collect_command(
+    terminal: Terminal,
+    run: str,
+    out: Path | None,
+    provider: str | None,
+    **shared: object,
+) -> int:
+    """Fetch what was bought; buys nothing.
+
+    RUN is a run directory, or the manifest that it belongs to.
+
+    \b
+    Example:
+      foxbatch collect runs/film@foxapi
+    """
+    from foxbatch import api
+
+    run_dir = api.find_run_dir(run, out=out, provider=provider)
+    chosen = _options(terminal, shared)
+
+    def work(screen: Screen, stop: StopButton) -> Awaitable[RunSummary]:
+        return api.collect(run_dir, chosen, audience=[screen], stop=stop)
+
+    return _conduct(terminal, shared, work)
+
+
+def _options(
+    terminal: Terminal, shared: dict[str, object], **further: Unpack[_Further]
+) -> RunOptions:
+    ...
+
+
+def _conduct(
+    terminal: Terminal,
+    shared: dict[str, object],
+    work: Callable[[Screen, StopButton], Awaitable[RunSummary]],
+) -> int:
+    from foxbatch.cli import conducting
+
+    return conducting.conduct(
+        terminal, work, form=str(shared["form"]), verbosity=int(str(shared["verbose"]))
+    )

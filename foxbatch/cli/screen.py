@@ -1,0 +1,264 @@
+"""What is seen while a run goes on: one live display, or plain lines in a pipe."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from foxbatch.cli._terminal import Terminal
+from foxbatch.cli._text import amount, cells, count, one_line
+from foxbatch.cli.progress import Progress, Remark
+from foxbatch.clock import show_duration
+from foxbatch.events import (
+    ArtifactStored,
+    BatchHalted,
+    Event,
+    JobFailed,
+    SubmitAccepted,
+    SubmitUnknown,
+    WatchEnded,
+)
+from foxbatch.lifecycle import Phase
+from foxbatch.planner import Action
+
+if TYPE_CHECKING:
+    from foxbatch.api import Beginning
+
+PHASE_COLOURS: Mapping[Phase, str] = {
+    Phase.DONE: "green",
+    Phase.DOWNLOADING: "bright_cyan",
+    Phase.RUNNING: "blue",
+    Phase.SUBMITTING: "bright_blue",
+    Phase.OVERDUE: "yellow",
+    Phase.HELD: "magenta",
+    Phase.FAILED: "red",
+    Phase.NEW: "bright_black",
+    Phase.SKIPPED: "bright_black",
+}
+"""In the order in which they are shown; one colour per phase wherever one is seen."""
+
+FRAMES_PER_S = 8
+_SUMMARY_EVERY_S = 10.0
+_REMARKS = 3
+_WIDEST = 100
+
+
+class Screen:
+    """Shows one run on stderr. An audience of `api.run`.
+
+    Args:
+        terminal: Where to show it.
+        monotonic: Seconds that never go back.
+    """
+
+    def __init__(
+        self, terminal: Terminal, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._terminal = terminal
+        self._monotonic = monotonic
+        self._live: Live | None = None
+        self._said_at = monotonic()
+        self.progress: Progress | None = None
+
+    @property
+    def _moves(self) -> bool:
+        return self._terminal.err.is_terminal
+
+    # ---- The audience
+
+    def begins(self, beginning: Beginning) -> None:
+        """Say what this run is about to do."""
+        self.progress = Progress(beginning, self._monotonic())
+        for line in opening(beginning):
+            self._terminal.say(line)
+        self._said_at = self._monotonic()
+
+    def happened(self, fact: Event) -> None:
+        """Count *fact*, and say it where a person should know."""
+        if self.progress is None:
+            return
+        self.progress.take(fact, self._monotonic())
+        if isinstance(fact, SubmitAccepted):
+            self._print(Text(accepted_line(fact), "dim"))
+        elif said := remarkable(fact, self.progress):
+            self._print(said)
+
+    # ---- Moving
+
+    def tick(self) -> None:
+        """Draw the next frame; in a pipe, say every now and then how it goes."""
+        if self.progress is None:
+            return
+        now = self._monotonic()
+        if self._moves:
+            if self._live is None:
+                self._live = Live(
+                    console=self._terminal.err, auto_refresh=False, transient=True
+                )
+                self._live.start()
+            self._live.update(self.frame(now), refresh=True)
+        elif now - self._said_at >= _SUMMARY_EVERY_S:
+            self._said_at = now
+            self._terminal.say(pulse(self.progress, now))
+
+    def pause(self) -> None:
+        """Take the display away, to ask something or for good; `tick` brings it back."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _print(self, text: Text) -> None:
+        self._terminal.err.print(text, soft_wrap=True)
+
+    def frame(self, now: float) -> Group:
+        """Return the display as it is at *now*."""
+        assert self.progress is not None  # noqa: S101  tick draws after the beginning
+        progress = self.progress
+        width = min(self._terminal.err.width, _WIDEST) - 1
+        lines = [
+            Text(),
+            _title(progress, width, now),
+            _bar(progress, width),
+            _legend(progress),
+            Text(f"  {'  ·  '.join(_figures(progress, now))}", "dim"),
+        ]
+        trouble = [*progress.held.values(), *progress.failures.values()]
+        for remark in trouble[-_REMARKS:]:
+            lines.append(_trouble(remark, width))
+        return Group(*lines, Text())
+
+
+# ---- Sentences
+
+
+def opening(beginning: Beginning) -> Iterator[Text]:
+    """Yield what is said before the first request."""
+    plan = beginning.plan
+    buys = plan.with_action(Action.SUBMIT, Action.RETRY)
+    goes_on = plan.with_action(Action.ADOPT, Action.DOWNLOAD)
+    done = [job for job in plan.jobs if job.phase is Phase.DONE]
+    parts = [f"{len(buys):,} to submit"]
+    parts += [f"{len(goes_on):,} to go on with"] if goes_on else []
+    parts += [f"{len(done):,} done before"] if done else []
+    yield Text.assemble(
+        (one_line(beginning.name), "bold"),
+        f": {count(len(plan.jobs), 'job')}, {', '.join(parts)}",
+        (f" · {beginning.provider} at {beginning.base_url}", "dim"),
+    )
+    for name in beginning.torn:
+        yield Text(
+            f"warning: ledger/{name} ends in an unfinished line, which was ignored",
+            "yellow",
+        )
+
+
+def accepted_line(fact: SubmitAccepted) -> str:
+    """Return the stable line that a log keeps where a disk does not."""
+    credits = "unknown" if fact.credits is None else f"{fact.credits:.12g}"
+    return f"accepted job={fact.job} task={fact.task} credits={credits}"
+
+
+def remarkable(fact: Event, progress: Progress) -> Text | None:
+    """Return what a person should know of *fact*, if anything."""
+    match fact:
+        case JobFailed():
+            return _said("failed", "red", progress.failures[fact.job])
+        case SubmitUnknown():
+            return _said("held", "magenta", progress.held[fact.job])
+        case WatchEnded():
+            why = "not found" if fact.why == "not_found" else "not finished yet"
+            after = f"{why} after {show_duration(fact.watched_s)}"
+            return _said("overdue", "yellow", Remark(progress.label(fact.job), after))
+        case ArtifactStored() if fact.mismatch:
+            remark = Remark(progress.label(fact.job), "; ".join(fact.mismatch))
+            return _said("mismatch", "yellow", remark)
+        case BatchHalted():
+            return Text.assemble(("halted ", "bold red"), one_line(fact.why))
+        case _:
+            return None
+
+
+def _said(word: str, colour: str, remark: Remark) -> Text:
+    return Text.assemble(
+        (f"{word} ", colour), f"{one_line(remark.label)}: {one_line(remark.text, 300)}"
+    )
+
+
+def pulse(progress: Progress, now: float) -> str:
+    """Return how it goes, in one line for a log."""
+    counts = progress.counts
+    parts = [f"{counts[phase]:,} {phase}" for phase in PHASE_COLOURS if counts[phase]]
+    clock = show_duration(progress.elapsed_s(now))
+    return f"[{clock}] {', '.join(parts)}; {', '.join(_figures(progress, now))}"
+
+
+def _figures(progress: Progress, now: float) -> Iterator[str]:
+    rate, left_s = progress.per_minute(now), progress.left_s(now)
+    if rate is not None:
+        yield f"{rate:,.1f} jobs/min"
+    if left_s is not None:
+        yield f"about {show_duration(left_s)} left"
+    yield f"{progress.in_flight} of {progress.beginning.limits.in_flight} in flight"
+    if progress.credits is not None:
+        yield f"{amount(progress.credits)} credits"
+
+
+# ---- The live display
+
+
+def _title(progress: Progress, width: int, now: float) -> Text:
+    name = one_line(progress.beginning.name)
+    left = Text.assemble("  ", (name, "bold"))
+    right = f"{progress.settled:,}/{progress.total:,}   "
+    right += show_duration(progress.elapsed_s(now))
+    gap = max(1, width - 2 - cells(name) - cells(right))
+    return left.append(" " * gap).append(right)
+
+
+def _bar(progress: Progress, width: int) -> Text:
+    """Return one line in which every phase has its share."""
+    bar = Text("  ")
+    for phase, length in shares(progress.counts, width - 2).items():
+        bar.append("━" * length, PHASE_COLOURS[phase])
+    return bar
+
+
+def shares(counts: Counter[Phase], width: int) -> dict[Phase, int]:
+    """Share *width* columns out in proportion to *counts*, in the order of colours.
+
+    Nothing that exists is invisible: each phase gets a column before any gets two.
+    """
+    present = [phase for phase in PHASE_COLOURS if counts[phase]]
+    total = sum(counts[phase] for phase in present)
+    exact = {phase: counts[phase] * width / total for phase in present}
+    lengths = {phase: max(1, math.floor(share)) for phase, share in exact.items()}
+    while sum(lengths.values()) < width and present:
+        most = max(present, key=lambda phase: exact[phase] - lengths[phase])
+        lengths[most] += 1
+    while sum(lengths.values()) > max(width, len(present)):
+        most = max(present, key=lambda phase: lengths[phase] - exact[phase])
+        lengths[most] -= 1
+    return lengths
+
+
+def _legend(progress: Progress) -> Text:
+    counts = progress.counts
+    legend = Text("  ")
+    for phase, colour in PHASE_COLOURS.items():
+        if counts[phase]:
+            legend.append("● ", colour).append(f"{counts[phase]:,} {phase}   ")
+    return legend
+
+
+def _trouble(remark: Remark, width: int) -> Text:
+    line = Text(f"  ✗ {one_line(remark.label)}  ", "red", no_wrap=True)
+    line.append(one_line(remark.text), "default")
+    line.truncate(width, overflow="ellipsis")
+    return line

@@ -1,0 +1,227 @@
+"""Fetching result files, from hosts that must never see a key."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+
+from foxbatch.artifacts import Partial, extension_for, is_page
+from foxbatch.client.outcomes import redact
+from foxbatch.provider import is_loopback
+
+MAX_FILE_BYTES = 8 << 30
+MAX_REDIRECTS = 5
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_GONE = frozenset({401, 403, 404, 410})
+_BEYOND_THE_END = 416
+_TELLING_BYTES = 64  # enough to know a page from a film
+_MEDIA = frozenset({"video", "image", "audio"})
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The file is whole, in its temporary place.
+
+    Attributes:
+        extension: By its bytes, else by its type; without a dot.
+        content_type: As the server said.
+        bytes: Its size.
+    """
+
+    extension: str
+    content_type: str | None
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    """The file is not there.
+
+    Attributes:
+        reason: For people.
+        permanent: Whether this address will never give it.
+        expired: Whether the address has probably expired: ask the task for a new one.
+    """
+
+    reason: str
+    permanent: bool = False
+    expired: bool = False
+
+
+async def fetch(
+    client: httpx.AsyncClient,
+    url: str,
+    target: Partial,
+    *,
+    expect_kind: str,
+    api_host: str,
+    look_up: bool,
+) -> Fetched | FetchFailed:
+    """Fetch *url* into *target*, going on where an earlier try ended.
+
+    Args:
+        client: One without any key.
+        url: From a result.
+        target: Grows by what arrives, also if this fails or is cancelled.
+        expect_kind: What the file should be, such as `video`.
+        api_host: Where the service is: only if it is on a private address itself may
+            its files be on one.
+        look_up: Whether host names are resolved to find out.
+    """
+    for _ in range(MAX_REDIRECTS + 1):
+        refused = await _refused(url, api_host, look_up=look_up)
+        if refused is not None:
+            return refused
+        try:
+            request = client.build_request("GET", url, headers=_resuming(target))
+            outcome = await _one(client, request, target, expect_kind)
+        except httpx.InvalidURL as error:
+            return FetchFailed(f"no address: {error}", permanent=True)
+        except httpx.RequestError as error:
+            return FetchFailed(redact(f"{type(error).__name__}: {error}", bound=300))
+        if not isinstance(outcome, str):
+            return outcome
+        url = outcome
+    return FetchFailed(f"more than {MAX_REDIRECTS} redirects")
+
+
+def _resuming(target: Partial) -> dict[str, str]:
+    """Return the headers that ask for the rest of the very same version, if any."""
+    if target.size == 0 or target.validator is None:
+        return {}
+    return {"Range": f"bytes={target.size}-", "If-Range": target.validator}
+
+
+async def _one(
+    client: httpx.AsyncClient,
+    request: httpx.Request,
+    target: Partial,
+    expect_kind: str,
+) -> Fetched | FetchFailed | str:
+    """Send one request; a text is where it was redirected to."""
+    response = await client.send(request, stream=True, follow_redirects=False)
+    try:
+        status = response.status_code
+        if status in _REDIRECTS and "location" in response.headers:
+            return str(request.url.join(response.headers["location"]))
+        if status in _GONE:
+            return FetchFailed(f"status {status}", permanent=True, expired=True)
+        if status not in (200, 206):
+            if status == _BEYOND_THE_END:
+                target.reset()  # what is there is no part of that file
+            return FetchFailed(f"status {status}")
+        return await _receive(response, target, expect_kind)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await response.aclose()
+
+
+async def _receive(
+    response: httpx.Response, target: Partial, expect_kind: str
+) -> Fetched | FetchFailed:
+    total = _begin(response, target)
+    if isinstance(total, FetchFailed):
+        return total
+    content_type = response.headers.get("content-type")
+    checked = expect_kind not in _MEDIA
+    async for chunk in response.aiter_bytes():
+        target.append(chunk)
+        if target.size > MAX_FILE_BYTES:
+            target.reset()
+            return FetchFailed(f"more than {MAX_FILE_BYTES} bytes", permanent=True)
+        if not checked and target.size >= _TELLING_BYTES:
+            checked = True
+            if is_page(target.head, content_type):
+                break
+    return _judge(target, expect_kind, content_type, total)
+
+
+def _judge(
+    target: Partial, expect_kind: str, content_type: str | None, total: int | None
+) -> Fetched | FetchFailed:
+    """Return what came; what is not the file is forgotten."""
+    reason = ""
+    if target.size == 0:
+        reason = "an empty file came"
+    elif expect_kind in _MEDIA and is_page(target.head, content_type):
+        reason = f"a page came where {expect_kind} was expected"
+    elif total is not None and target.size != total:
+        reason = f"{target.size} bytes came instead of {total}"
+    if reason:
+        target.reset()
+        return FetchFailed(reason)
+    extension = extension_for(target.head, content_type)
+    return Fetched(extension, content_type, target.size)
+
+
+def _begin(response: httpx.Response, target: Partial) -> int | FetchFailed | None:
+    """Make *target* ready for the body; return how long the whole file is, if known."""
+    headers = response.headers
+    encoded = headers.get("content-encoding", "identity") != "identity"
+    if response.status_code == 206:  # noqa: PLR2004  Partial Content
+        found = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
+        if found is None or found[1] is None or int(found[1]) != target.size or encoded:
+            target.reset()
+            return FetchFailed("another part of the file came than was asked for")
+        return None if found[2] is None else int(found[2])
+    target.reset()
+    target.validator = None if encoded else _validator(headers)
+    length = headers.get("content-length", "")
+    if encoded or not length.isdecimal():
+        return None
+    if int(length) > MAX_FILE_BYTES:
+        reason = f"{length} bytes are more than {MAX_FILE_BYTES}"
+        return FetchFailed(reason, permanent=True)
+    return int(length)
+
+
+def _validator(headers: httpx.Headers) -> str | None:
+    """Return what names this version of the file byte for byte."""
+    etag = headers.get("etag", "")
+    if etag.startswith('"'):
+        return str(etag)
+    modified: str | None = headers.get("last-modified")
+    return modified
+
+
+async def _refused(url: str, api_host: str, *, look_up: bool) -> FetchFailed | None:
+    """Return why *url* is not asked at all, None if it may be."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return FetchFailed("no address", permanent=True)
+    if parts.scheme not in ("http", "https") or not host:
+        return FetchFailed(f"no http(s) address: {parts.scheme}:", permanent=True)
+    if host == api_host or not await _is_private(host, look_up=look_up):
+        return None
+    if await _is_private(api_host, look_up=look_up):
+        return None
+    return FetchFailed(f"{host} is a private address", permanent=True)
+
+
+async def _is_private(host: str, *, look_up: bool) -> bool:
+    """Return whether *host* is, or resolves to, an address that is not public."""
+    if is_loopback(host) or host.endswith(".localhost"):
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        pass
+    if not look_up:
+        return False
+    try:
+        found = await anyio.getaddrinfo(host, None)
+    except (OSError, UnicodeError):
+        return False  # nothing is there, or a proxy knows: the request will tell
+    return any(
+        not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global
+        for *_, address in found
+    )

@@ -1,0 +1,256 @@
+"""Asking one service over HTTP."""
+
+from __future__ import annotations
+
+import ssl
+from functools import cache
+from types import TracebackType
+from typing import Self
+
+import anyio
+import httpx
+
+from foxbatch import __version__
+from foxbatch.access import Access
+from foxbatch.artifacts import Partial
+from foxbatch.client.download import Fetched, FetchFailed, fetch
+from foxbatch.client.outcomes import (
+    NotSent,
+    PollOutcome,
+    PollTrouble,
+    SubmitOutcome,
+    Unknown,
+    classify_poll,
+    classify_submit,
+    redact,
+    usable_task_id,
+)
+from foxbatch.clock import Clock
+from foxbatch.events import TaskId
+from foxbatch.provider import Provider, host_of
+
+MAX_REPLY_BYTES = 4 << 20
+"""More than any honest answer about a task holds."""
+
+# A connection that stands after 10 s stands at once, or never. A submission is read for
+# a minute: giving up early turns a slow answer into a held job. A poll is cheap to ask
+# again. A download may pause for a minute, but may take any time in total.
+_CONNECT_S = 10.0
+_SUBMIT = httpx.Timeout(60.0, connect=_CONNECT_S)
+_POLL = httpx.Timeout(15.0, connect=_CONNECT_S)
+_DOWNLOAD = httpx.Timeout(60.0, connect=_CONNECT_S)
+
+# The timeouts above are per read; a service that drips must not hold a job for ever.
+_WHOLE_SUBMIT_S = 180.0
+_WHOLE_POLL_S = 60.0
+
+# A server closes an idle connection when it likes. If that crosses a POST, nobody can
+# say whether it was read: so a connection is used again only while it is fresh.
+_FRESH = httpx.Limits(max_connections=None, keepalive_expiry=2.0)
+_LASTING = httpx.Limits(max_connections=None, keepalive_expiry=30.0)
+
+_BEFORE_ANY_BYTE = (
+    httpx.ConnectError,  # also a failed TLS handshake: no HTTP has been spoken yet
+    httpx.ConnectTimeout,
+    httpx.ProxyError,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+)
+
+
+class ServiceClient:
+    """One service, as one account. An async context manager; use it only inside."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        access: Access,
+        *,
+        clock: Clock,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Prepare the connections; nothing is sent yet.
+
+        Args:
+            provider: What the service's answers mean.
+            access: Where it is, and the key.
+            clock: Time.
+            transport: Answers instead of the network.
+        """
+        self._provider, self._access, self._clock = provider, access, clock
+        self._offline = transport is not None
+        key = access.key
+        self._secrets = () if key is None else (key.reveal(),)
+        headers = {"Accept": "application/json"}
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key.reveal()}"
+        self._submits = _client(_SUBMIT, _FRESH, headers, access, transport)
+        self._polls = _client(_POLL, _LASTING, headers, access, transport)
+        # Files are on other hosts: this one has never heard of a key.
+        self._downloads = _client(_DOWNLOAD, _LASTING, {}, access, transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for client in (self._submits, self._polls, self._downloads):
+            with anyio.CancelScope(shield=True):
+                await client.aclose()
+
+    async def submit(self, endpoint: str, body: bytes) -> SubmitOutcome:
+        """Send one POST and return what became of it. It is never repeated here.
+
+        Cancelled, it leaves a submission whose fate nobody knows: the caller records
+        that.
+        """
+        request = self._submits.build_request(
+            "POST",
+            self._access.base_url + endpoint,
+            content=body,
+            headers={"Content-Type": "application/json"},
+        )
+        outcome: SubmitOutcome = Unknown(f"no whole answer in {_WHOLE_SUBMIT_S:g} s")
+        started = self._clock.monotonic()
+        try:
+            with anyio.move_on_after(_WHOLE_SUBMIT_S):
+                outcome = await self._exchange_submit(request)
+        except _BEFORE_ANY_BYTE as error:
+            return NotSent(self._words(error))
+        except httpx.RequestError as error:
+            elapsed_s = self._clock.monotonic() - started
+            return Unknown(f"{self._words(error)} after {elapsed_s:.1f} s")
+        return outcome
+
+    async def _exchange_submit(self, request: httpx.Request) -> SubmitOutcome:
+        response, body = await _exchange(self._submits, request)
+        if body is None:
+            return Unknown(f"status {response.status_code} with an endless answer")
+        return classify_submit(
+            self._provider,
+            response.status_code,
+            response.headers,
+            body,
+            secrets=self._secrets,
+        )
+
+    async def poll(self, task: TaskId, *, sync: bool = True) -> PollOutcome:
+        """Ask where *task* stands.
+
+        Args:
+            task: Its id.
+            sync: Whether the service should look upstream first.
+        """
+        if usable_task_id(task) is None:
+            raise ValueError(f"{task!r} is no task id")
+        path = self._provider.task_path.replace("{id}", task)
+        query = self._provider.sync_query if sync else {}
+        request = self._polls.build_request(
+            "GET", self._access.base_url + path, params=dict(query)
+        )
+        outcome: PollOutcome = PollTrouble(f"no whole answer in {_WHOLE_POLL_S:g} s")
+        try:
+            with anyio.move_on_after(_WHOLE_POLL_S):
+                response, body = await _exchange(self._polls, request)
+                outcome = (
+                    PollTrouble("an endless answer", status=response.status_code)
+                    if body is None
+                    else classify_poll(
+                        self._provider,
+                        task,
+                        response.status_code,
+                        response.headers,
+                        body,
+                        secrets=self._secrets,
+                    )
+                )
+        except httpx.RequestError as error:
+            return PollTrouble(self._words(error))
+        return outcome
+
+    async def download(
+        self, url: str, target: Partial, *, expect_kind: str
+    ) -> Fetched | FetchFailed:
+        """Fetch *url* into *target*, going on where an earlier try ended.
+
+        Args:
+            url: From a result.
+            target: Closed when this returns; cancelled, it can be gone on with.
+            expect_kind: What the file should be, such as `video`.
+
+        Raises:
+            RunDirError: The disk is full.
+        """
+        try:
+            return await fetch(
+                self._downloads,
+                url,
+                target,
+                expect_kind=expect_kind,
+                api_host=host_of(self._access.base_url),
+                look_up=not self._offline,
+            )
+        finally:
+            target.close()
+
+    def _words(self, error: httpx.RequestError) -> str:
+        said = redact(str(error), self._secrets, bound=300)
+        return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+async def _exchange(
+    client: httpx.AsyncClient, request: httpx.Request
+) -> tuple[httpx.Response, bytes | None]:
+    """Send *request* and return the answer with its body; None for an endless one."""
+    response = await client.send(request, stream=True, follow_redirects=False)
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_REPLY_BYTES:
+                return response, None
+    finally:
+        # An answer that has arrived must not be lost to a cancellation while the
+        # connection is put away.
+        with anyio.CancelScope(shield=True):
+            await response.aclose()
+    return response, bytes(body)
+
+
+def _client(
+    timeout: httpx.Timeout,
+    limits: httpx.Limits,
+    headers: dict[str, str],
+    access: Access,
+    transport: httpx.AsyncBaseTransport | None,
+) -> httpx.AsyncClient:
+    # A proxy named in the environment is for the world outside, never for this machine.
+    direct = {"all://127.0.0.1": None, "all://localhost": None, "all://[::1]": None}
+    if access.is_loopback:
+        host = host_of(access.base_url)
+        direct[f"all://[{host}]" if ":" in host else f"all://{host}"] = None
+    return httpx.AsyncClient(
+        # Explicit: neither a URL's user and password nor `.netrc` become credentials.
+        auth=httpx.Auth(),
+        headers={
+            "User-Agent": f"foxbatch/{__version__}",
+            # Lengths and ranges then mean the bytes of the file itself.
+            "Accept-Encoding": "identity",
+            **headers,
+        },
+        timeout=timeout,
+        limits=limits,
+        verify=_trust() if transport is None else True,
+        transport=transport,
+        mounts=direct if transport is None else {},
+    )
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Return the certificates that count. Loading them takes 100 ms: once is enough."""
+    return httpx.create_ssl_context()

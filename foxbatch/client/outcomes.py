@@ -1,0 +1,451 @@
+"""What a service's answer means, told from status, headers and body alone.
+
+Only two things prove that a submission made no task: an error before any HTTP byte, and
+an answer that the provider's table lists as a refusal. Whatever else happens is
+`Unknown`: the task may exist and may have been paid for.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+from urllib.parse import quote
+
+import msgspec
+
+from foxbatch.canonical import Json
+from foxbatch.events import ResultItem, State, TaskId
+from foxbatch.provider import Provider, find
+from foxbatch.provider.service import Means
+
+MAX_REPLY_CHARACTERS = 64 * 1024
+"""How much of a reply is kept as evidence."""
+
+_TASK_ID = re.compile(r"[A-Za-z0-9._:~-]{1,256}")
+_MESSAGE_CHARACTERS = 2_000
+_KEPT_HEADERS = (
+    "content-type",
+    "x-request-id",
+    "retry-after",
+    "date",
+    "cf-ray",
+    "location",
+)
+_SECRETS = re.compile(
+    r"""(?xi)
+    (?P<label> authorization ["']? \s* [:=] \s* ["']? (?: (?:bearer|basic) \s+ )? )
+        [^\s"',;}\]]+
+    | (?P<scheme> \b bearer \s+ ) [A-Za-z0-9._~+/=-]{8,}
+    | (?P<prefix> \b sk- ) [A-Za-z0-9_-]{8,}
+    """
+)
+# Gone answers to a poll are about the task, not about the address.
+_MISSING_STATUSES = frozenset({404, 410})
+
+Scope: TypeAlias = Literal["job", "later", "account", "address"]
+_SCOPES: Mapping[Means, Scope] = {
+    "input": "job",
+    "busy": "later",
+    "account": "account",
+    "address": "address",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What there was of an answer, without secrets and bounded.
+
+    Attributes:
+        status: HTTP status; None where none arrived.
+        reply: Body as text.
+        headers: The few that help a support request, names in lower case.
+    """
+
+    status: int | None = None
+    reply: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskError:
+    """Why a task failed: its class in the provider's words, and the service's own."""
+
+    error_class: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskView:
+    """What one answer said about a task.
+
+    Attributes:
+        task: Its id.
+        word: The service's status word; empty where it said none.
+        known: Whether the provider knows that word; an unknown one means running.
+        state: What the word means. Completed without results is still running.
+        empty: Whether the word meant completed and there were no results yet.
+        progress: As the service counts; may go back.
+        results: In the service's order; empty unless completed.
+        error: Why it failed; None unless failed.
+        credits: What is reserved for it, in the service's unit.
+        reported_model: The model it says it uses.
+        created: Unix seconds.
+        extras: What else the provider names, such as a seed.
+        raw: The reply, bounded and without secrets.
+    """
+
+    task: TaskId
+    word: str
+    known: bool
+    state: State
+    empty: bool = False
+    progress: float | None = None
+    results: tuple[ResultItem, ...] = ()
+    error: TaskError | None = None
+    credits: float | None = None
+    reported_model: str | None = None
+    created: float | None = None
+    extras: Mapping[str, Json] = field(default_factory=dict)
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The service made a task. It may be finished already."""
+
+    task: TaskId
+    view: TaskView
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """No task was made, and the service said so.
+
+    Attributes:
+        scope: What it is about: this job, the moment, the account, or the address.
+        error_class: The provider's name for it.
+        code: The service's word, or the HTTP status.
+        message: The service's words.
+        status: HTTP status.
+        retry_after: The header as it came.
+        evidence: The answer.
+    """
+
+    scope: Scope
+    error_class: str
+    code: str
+    message: str
+    status: int
+    retry_after: str | None
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """No byte of the request left: no task was made, and that is certain."""
+
+    reason: str
+    evidence: Evidence = Evidence()
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A task may have been made and may have to be paid for."""
+
+    reason: str
+    evidence: Evidence = Evidence()
+
+
+SubmitOutcome: TypeAlias = Accepted | Refused | NotSent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSeen:
+    """The service said where the task stands."""
+
+    view: TaskView
+
+
+@dataclass(frozen=True, slots=True)
+class TaskMissing:
+    """The service does not know the task now; it may in a moment."""
+
+    evidence: Evidence = Evidence()
+
+
+@dataclass(frozen=True, slots=True)
+class PollTrouble:
+    """No usable answer; it says nothing about the task.
+
+    Attributes:
+        reason: For people.
+        retry_after: The header as it came.
+        status: HTTP status; None where no answer came at all.
+    """
+
+    reason: str
+    retry_after: str | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PollDenied:
+    """The service refuses the key, the account or the address. The task goes on."""
+
+    status: int
+    code: str
+    message: str
+
+
+PollOutcome: TypeAlias = TaskSeen | TaskMissing | PollTrouble | PollDenied
+
+
+def usable_task_id(value: Json) -> TaskId | None:
+    """Return *value* as a task id if it can be one: it becomes part of a path."""
+    if (
+        isinstance(value, str)
+        and _TASK_ID.fullmatch(value)
+        and value not in (".", "..")
+    ):
+        return TaskId(value)
+    return None
+
+
+def classify_submit(
+    provider: Provider,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    secrets: Iterable[str] = (),
+) -> SubmitOutcome:
+    """Return what an answer to a submission means, by the provider's table."""
+    evidence = gather(status, headers, body, secrets=secrets)
+    reply = _decode(body)
+    if 200 <= status <= 299:  # noqa: PLR2004  HTTP's own ranges
+        if not isinstance(reply, dict):
+            return Unknown(f"status {status} without a JSON object", evidence)
+        ids = _ids(provider, reply)
+        task = next(filter(None, map(usable_task_id, ids)), None)
+        if task is None:
+            return Unknown(f"status {status} without a usable task id", evidence)
+        return Accepted(task, _view(provider, task, reply, evidence, secrets), evidence)
+    error = _error_of(reply)
+    rule = provider.refusal(status, code=error.code, kind=error.kind)
+    if rule is None:
+        return Unknown(f"status {status}", evidence)
+    return Refused(
+        scope=_SCOPES[rule.means],
+        error_class=rule.error_class,
+        code=redact(error.code, secrets) or str(status),
+        message=_message(error.message or evidence.reply, secrets),
+        status=status,
+        retry_after=_header(headers, "retry-after"),
+        evidence=evidence,
+    )
+
+
+def classify_poll(
+    provider: Provider,
+    task: TaskId,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    secrets: Iterable[str] = (),
+) -> PollOutcome:
+    """Return what an answer about *task* means. Faults say nothing about the task."""
+    evidence = gather(status, headers, body, secrets=secrets)
+    retry_after = _header(headers, "retry-after")
+    reply = _decode(body)
+    if 200 <= status <= 299:  # noqa: PLR2004
+        if not isinstance(reply, dict):
+            return PollTrouble(f"status {status} without a JSON object", None, status)
+        ids = _ids(provider, reply)
+        if ids and task not in ids:
+            return PollTrouble("the answer is about another task", None, status)
+        if not isinstance(find(reply, provider.answers.status), str):
+            return PollTrouble("the answer names no status", None, status)
+        return TaskSeen(_view(provider, task, reply, evidence, secrets))
+    if status in _MISSING_STATUSES:
+        return TaskMissing(evidence)
+    error = _error_of(reply)
+    rule = provider.refusal(status, code=error.code, kind=error.kind)
+    message = _message(error.message or evidence.reply, secrets)
+    if rule is not None and rule.means in ("account", "address"):
+        return PollDenied(status, redact(error.code, secrets) or str(status), message)
+    return PollTrouble(f"status {status}", retry_after, status)
+
+
+def gather(
+    status: int | None,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    secrets: Iterable[str] = (),
+) -> Evidence:
+    """Return what is worth keeping of an answer, bounded and without secrets."""
+    kept = {name: _header(headers, name) for name in _KEPT_HEADERS}
+    return Evidence(
+        status,
+        redact(body.decode("utf-8", "replace"), secrets),
+        {
+            name: redact(value, secrets, bound=_MESSAGE_CHARACTERS)
+            for name, value in kept.items()
+            if value is not None
+        },
+    )
+
+
+def redact(
+    text: str, secrets: Iterable[str] = (), *, bound: int = MAX_REPLY_CHARACTERS
+) -> str:
+    """Return *text* without *secrets* or anything that looks like one, then cut it.
+
+    In this order: a cut through a secret would leave a piece that nothing recognises.
+    """
+    for secret in secrets:
+        for spelling in (secret, json.dumps(secret)[1:-1], quote(secret, safe="")):
+            text = text.replace(spelling, "***")
+    text = _SECRETS.sub(
+        lambda found: f"{found['label'] or found['scheme'] or found['prefix']}***", text
+    )
+    return text if len(text) <= bound else text[:bound] + "… (cut)"
+
+
+def _header(headers: Mapping[str, str], name: str) -> str | None:
+    for key, value in headers.items():
+        if key.lower() == name:
+            return value
+    return None
+
+
+def _message(text: str, secrets: Iterable[str]) -> str:
+    return redact(text.strip(), secrets, bound=_MESSAGE_CHARACTERS)
+
+
+def _decode(body: bytes) -> Json:
+    """Return the JSON value in *body*, None where there is none."""
+    try:
+        value: Json = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    code: str = ""
+    kind: str = ""
+    message: str = ""
+
+
+def _error_of(reply: Json) -> _Error:
+    """Return what an error body says, in any of the shapes that were ever seen."""
+    if isinstance(reply, str):
+        return _Error(message=reply)
+    if not isinstance(reply, dict):
+        return _Error()
+    error = reply.get("error")
+    if error is None:
+        wrapped = reply.get("data")
+        error = wrapped.get("error") if isinstance(wrapped, dict) else None
+    if isinstance(error, str):
+        return _Error(message=error)
+    return _error_object(error if isinstance(error, dict) else reply)
+
+
+def _error_object(error: Mapping[str, Json]) -> _Error:
+    return _Error(*(_word(error.get(name)) for name in ("code", "type", "message")))
+
+
+def _word(value: Json) -> str:
+    """Return a word of a reply; codes are numbers now and then."""
+    if isinstance(value, str):
+        return value
+    return str(value) if type(value) is int else ""
+
+
+def _ids(provider: Provider, reply: Json) -> list[Json]:
+    found = [find(reply, (place,)) for place in provider.answers.id]
+    return [value for value in found if value is not None]
+
+
+def _view(
+    provider: Provider,
+    task: TaskId,
+    reply: Json,
+    evidence: Evidence,
+    secrets: Iterable[str],
+) -> TaskView:
+    places = provider.answers
+    word = _word(find(reply, places.status))[:100]
+    state = provider.states.get(word, "running")
+    results = _results(find(reply, places.results)) if state == "completed" else ()
+    empty = state == "completed" and not results
+    model = find(reply, places.model)
+    extras = {name: find(reply, at) for name, at in places.extras.items()}
+    return TaskView(
+        task=task,
+        word=word,
+        known=word in provider.states,
+        state="running" if empty else state,
+        empty=empty,
+        progress=_number(find(reply, places.progress)),
+        results=results,
+        error=_failure(provider, find(reply, places.error), secrets)
+        if state == "failed"
+        else None,
+        credits=_number(find(reply, places.credits)),
+        reported_model=model if isinstance(model, str) else None,
+        created=_number(find(reply, places.created)),
+        extras={name: value for name, value in extras.items() if value is not None},
+        raw=evidence.reply,
+    )
+
+
+def _failure(provider: Provider, error: Json, secrets: Iterable[str]) -> TaskError:
+    said = _error_of({"error": error})
+    return TaskError(
+        provider.failure_class(said.code),
+        redact(said.code, secrets, bound=_MESSAGE_CHARACTERS),
+        _message(said.message, secrets),
+    )
+
+
+def _results(value: Json) -> tuple[ResultItem, ...]:
+    if isinstance(value, list):
+        return tuple(_result(item) for item in value if item)
+    return (_result(value),) if value else ()
+
+
+def _result(value: Json) -> ResultItem:
+    if isinstance(value, str):
+        return ResultItem(url=value)
+    if not isinstance(value, dict):
+        return ResultItem(extras={"value": value})
+    rest = dict(value)
+    url = rest.pop("url", None)
+    content_type = rest.pop("content_type", None)
+    return ResultItem(
+        url=url if isinstance(url, str) and url else None,
+        content_type=content_type if isinstance(content_type, str) else None,
+        extras={**rest},
+    )
+
+
+def _number(value: Json) -> float | None:
+    """Return a number of a reply; a service also says them as text now and then."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,309 @@
+"""What the user asked for, checked and frozen."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from foxbatch.canonical import Digest, Json, sha256
+from foxbatch.errors import InvalidError, Position, Problem, Severity
+from foxbatch.manifest.reading import items, mapping
+from foxbatch.manifest.rules import rules
+from foxbatch.manifest.texts import eaten_text
+from foxbatch.policy import (
+    Accept,
+    Budget,
+    Limits,
+    Order,
+    PollPolicy,
+    RetryPolicy,
+    parse_duration,
+)
+from foxbatch.schema import Checker, load_schema, suggest
+from foxbatch.yaml12 import Document, Where, scan
+
+DEFAULT_OUTPUT = "${{ job.spec }}/${{ job.name }}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One entry of `jobs`, with the defaults beside it; nothing is rendered yet.
+
+    Attributes:
+        id: Unique in the manifest.
+        where: Its place in the document.
+        model: Its own, else the default; None where there is neither.
+        model_where: Where that stands.
+        prompts: As written; None where there are none.
+        axes: `matrix.axes`, in declared order.
+        zips: `matrix.zip`.
+        exclude: `matrix.exclude`.
+        include: `matrix.include`.
+        variables: Axes that never feed a parameter.
+        allow_unmatched: Whether an exclude may match nothing.
+        allow_empty: Whether the matrix may be empty.
+        let: Values per combination, as templates.
+        params: Its own.
+        default_params: Those of `defaults`, at `("defaults", "params", name)`.
+        repeat: How many of each.
+        output: Template of the path below `artifacts/`.
+    """
+
+    id: str
+    where: Where
+    model: Json = None
+    model_where: Where = ()
+    prompts: list[Json] | None = None
+    axes: dict[str, Json] = field(default_factory=dict)
+    zips: list[list[str]] = field(default_factory=list)
+    exclude: list[dict[str, Json]] = field(default_factory=list)
+    include: list[dict[str, Json]] = field(default_factory=list)
+    variables: frozenset[str] = frozenset()
+    allow_unmatched: bool = False
+    allow_empty: bool = False
+    let: dict[str, Json] = field(default_factory=dict)
+    params: dict[str, Json] = field(default_factory=dict)
+    default_params: dict[str, Json] = field(default_factory=dict)
+    repeat: Json = 1
+    output: str = DEFAULT_OUTPUT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A checked manifest.
+
+    Attributes:
+        document: Its values and where they stand.
+        path: The file; None for standard input.
+        sha256: Digest of `content`.
+        content: The exact bytes.
+        name: Names the run directory.
+        description: For people.
+        provider: As written: a built-in name, or the path of a provider file.
+        vars: As written.
+        specs: The entries of `jobs`, in order.
+        retry: What is tried again.
+        poll: How long tasks are watched.
+        accept: Failures that do not make the run fail.
+        budget: What the run directory may buy.
+        order: In which order jobs are submitted.
+        max_jobs: How many jobs there may be.
+    """
+
+    document: Document = field(repr=False)
+    path: Path | None
+    sha256: Digest
+    content: bytes = field(repr=False)
+    name: str
+    description: str
+    provider: str
+    vars: dict[str, Json]
+    specs: tuple[Spec, ...]
+    retry: RetryPolicy
+    poll: PollPolicy
+    accept: Accept
+    budget: Budget
+    order: Order
+    max_jobs: int
+    _limits: dict[str, Json]
+
+    def limits(self, defaults: Limits) -> Limits:
+        """Return *defaults* with what this manifest names put over them."""
+        named = cast("dict[str, int]", self._limits)
+        return dataclasses.replace(defaults, **named)
+
+    @property
+    def directory(self) -> Path:
+        """The folder that relative paths start from."""
+        return self.path.parent if self.path else Path.cwd()
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check the manifest at *path*.
+
+    Raises:
+        InvalidError: It cannot be read, or is not valid: with all problems.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        message = f"{path} cannot be read: {_why(path, error)}"
+        hint = _nearby(path)
+        problem = Problem("E-FILE-MISSING", message, Position(str(path)), hint)
+        raise InvalidError((problem,)) from None
+    return parse_manifest(content, path=path, shown_as=str(path))
+
+
+def _why(path: Path, error: OSError) -> str:
+    if path.is_dir():
+        return "it is a folder"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _nearby(path: Path) -> str:
+    folder = path if path.is_dir() else path.parent
+    if not folder.is_dir():
+        return "Type `foxbatch init` for an example to start from."
+    found = sorted(p.name for p in folder.iterdir() if p.suffix in {".yaml", ".yml"})
+    return suggest(path.name, found, f"Manifests in {folder}")
+
+
+def parse_manifest(content: bytes, *, path: Path | None, shown_as: str) -> Manifest:
+    """Return the manifest that *content* holds.
+
+    Raises:
+        InvalidError: With all problems of YAML, shape and rules; only a YAML syntax
+            error hides what else is wrong.
+    """
+    document = scan(content, file=shown_as)
+    problems = [*document.problems, *_problems(document)]
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        ordered = sorted(problems, key=lambda problem: problem.position)
+        raise InvalidError(tuple(ordered))
+    document = dataclasses.replace(document, problems=tuple(problems))
+    return _freeze(document, content, path)
+
+
+def _problems(document: Document) -> Iterator[Problem]:
+    eaten = list(eaten_text(document))
+    covered = [problem.pointer for problem in eaten]
+    places = {problem.position for problem in document.problems}
+    for problem in _checker().problems(
+        document.value,
+        lambda where, key: document.position(where, key=key),
+        subject="the manifest",
+    ):
+        inside = any(f"{problem.pointer}/".startswith(f"{at}/") for at in covered)
+        if not inside and problem.position not in places:
+            yield problem
+    yield from eaten
+    yield from rules(document)
+
+
+@functools.cache
+def _checker() -> Checker:
+    return Checker(load_schema("manifest"))
+
+
+def _freeze(document: Document, content: bytes, path: Path | None) -> Manifest:
+    root = mapping(_without_last_newline(document, (), document.value))
+    defaults = mapping(root.get("defaults"))
+    retry, poll = mapping(root.get("retry")), mapping(root.get("poll"))
+    limits = mapping(root.get("limits"))
+    jobs = enumerate(items(root["jobs"]))
+    return Manifest(
+        document=document,
+        path=path,
+        sha256=sha256(content),
+        content=content,
+        name=str(root["name"]),
+        description=str(root.get("description", "")),
+        provider=str(root["provider"]),
+        vars=mapping(root.get("vars")),
+        specs=tuple(_spec(index, mapping(job), defaults) for index, job in jobs),
+        retry=_retry(retry),
+        poll=PollPolicy(wait_s=_seconds(poll.get("wait"), PollPolicy().wait_s)),
+        accept=_accept(mapping(root.get("accept"))),
+        budget=Budget(jobs=_whole(mapping(root.get("budget")).get("jobs"))),
+        order=cast("Order", root.get("order", "interleaved")),
+        max_jobs=_whole(limits.get("max_jobs")) or Limits().max_jobs,
+        _limits={
+            name: value if name == "requests_per_second" else _whole(value)
+            for name, value in limits.items()
+        },
+    )
+
+
+def _without_last_newline(document: Document, where: Where, value: Json) -> Json:
+    """Return *value* with one trailing newline less in each block scalar in it."""
+    match value:
+        case str():
+            # YAML ends a block with a newline that nobody means; two are meant.
+            ends = value.endswith("\n") and document.is_block(where)
+            return value[:-1] if ends else value
+        case list():
+            return [
+                _without_last_newline(document, (*where, index), item)
+                for index, item in enumerate(value)
+            ]
+        case dict():
+            return {
+                key: _without_last_newline(document, (*where, key), item)
+                for key, item in value.items()
+            }
+        case _:
+            return value
+
+
+def _spec(index: int, job: dict[str, Json], defaults: dict[str, Json]) -> Spec:
+    where: Where = ("jobs", index)
+    matrix = mapping(job.get("matrix"))
+    owner: Where = where if "model" in job else ("defaults",)
+    merged = {**defaults, **job}
+    return Spec(
+        id=str(job["id"]),
+        where=where,
+        model=merged.get("model"),
+        model_where=(*owner, "model") if "model" in merged else where,
+        prompts=items(job["prompts"]) if "prompts" in job else None,
+        axes=mapping(matrix.get("axes")),
+        zips=[_names(group) for group in items(matrix.get("zip"))],
+        exclude=[mapping(entry) for entry in items(matrix.get("exclude"))],
+        include=[mapping(entry) for entry in items(matrix.get("include"))],
+        variables=frozenset(_names(matrix.get("variables"))),
+        allow_unmatched=matrix.get("allow_unmatched") is True,
+        allow_empty=matrix.get("allow_empty") is True,
+        let=mapping(job.get("let")),
+        params=mapping(job.get("params")),
+        default_params=mapping(defaults.get("params")),
+        repeat=_whole(merged.get("repeat", 1)),
+        output=str(merged.get("output", DEFAULT_OUTPUT)),
+    )
+
+
+def _retry(written: Mapping[str, Json]) -> RetryPolicy:
+    usual = RetryPolicy()
+    return RetryPolicy(
+        attempts=_whole(written.get("attempts")) or usual.attempts,
+        classes=frozenset(_names(written.get("classes"))),
+        unreachable_s=_seconds(written.get("unreachable"), usual.unreachable_s),
+        busy_s=_seconds(written.get("busy"), usual.busy_s),
+    )
+
+
+def _accept(written: Mapping[str, Json]) -> Accept:
+    classes = frozenset(_names(written.get("classes")))
+    match written.get("failed"):
+        case str(percent):
+            return Accept(
+                failed=float(percent.removesuffix("%")) / 100, classes=classes
+            )
+        case int(share) | float(share):
+            return Accept(failed=float(share), classes=classes)
+        case _:
+            return Accept(classes=classes)
+
+
+def _names(value: Json) -> list[str]:
+    return [str(name) for name in items(value)]
+
+
+def _whole(value: Json) -> int | None:
+    """Return a whole number as such: 2.0 is 2 in JSON Schema."""
+    return int(value) if isinstance(value, int | float) else None
+
+
+def _seconds(value: Json, usual: float) -> float:
+    match value:
+        case str():
+            return parse_duration(value)
+        case int() | float():
+            return float(value)
+        case _:
+            return usual

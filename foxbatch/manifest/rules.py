@@ -1,0 +1,180 @@
+"""Rules that need more than one place of the manifest, and nothing but the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from foxbatch.canonical import Json
+from foxbatch.errors import Problem, Related
+from foxbatch.manifest.reading import items, mapping, written_jobs
+from foxbatch.schema import place, pointer, show, suggest
+from foxbatch.yaml12 import Document, Where
+
+_RESERVED_AXIS = "prompt_id"
+
+
+def rules(document: Document) -> Iterator[Problem]:
+    """Yield what breaks a rule; wrong shapes are passed over."""
+    jobs = list(written_jobs(document))
+    yield from _same_ids(document, [((*where, "id"), job) for where, job in jobs])
+    defaults = mapping(mapping(document.value).get("defaults"))
+    for where, job in jobs:
+        prompts = [
+            ((*where, "prompts", index, "id"), prompt)
+            for index, prompt in enumerate(items(job.get("prompts")))
+            if isinstance(prompt, dict)
+        ]
+        yield from _same_ids(document, prompts)
+        rules = _JobRules(document, where, job)
+        if "model" not in defaults:
+            yield from rules.model_missing()
+        yield from rules.axes()
+        yield from rules.zips()
+        yield from rules.excludes()
+        yield from rules.variables()
+
+
+def _same_ids(
+    document: Document, owners: list[tuple[Where, dict[str, Json]]]
+) -> Iterator[Problem]:
+    first: dict[str, Where] = {}
+    for where, owner in owners:
+        name = owner.get("id")
+        if not isinstance(name, str):
+            continue
+        if name in first:
+            yield Problem(
+                "E-ID-DUP",
+                f"the id {show(name)} is given twice",
+                document.position(where),
+                "Give each its own; ids name files and folders.",
+                pointer=pointer(where),
+                related=(Related(document.position(first[name]), "first given here"),),
+            )
+        first.setdefault(name, where)
+
+
+class _JobRules:
+    """What one entry of `jobs` must fulfil beyond its shape."""
+
+    def __init__(
+        self, document: Document, where: Where, job: Mapping[str, Json]
+    ) -> None:
+        self._document, self._where, self._job = document, where, job
+        self._matrix = mapping(job.get("matrix"))
+        self._axes = mapping(self._matrix.get("axes"))
+        self._has_prompts = "prompts" in job
+        prompt = ["prompt"] if self._has_prompts and "prompt" not in self._axes else []
+        self._names = [*prompt, *self._axes]
+
+    def _problem(
+        self,
+        code: str,
+        message: str,
+        where: Where,
+        hint: str,
+        *related: Related,
+        key: bool = True,
+    ) -> Problem:
+        at = (*self._where, *where)
+        position = self._document.position(at, key=key)
+        return Problem(
+            code, message, position, hint, pointer=pointer(at), related=related
+        )
+
+    def _first(self, where: Where) -> Related:
+        position = self._document.position((*self._where, *where), key=True)
+        return Related(position, "first given here")
+
+    def model_missing(self) -> Iterator[Problem]:
+        included = any(
+            "model" in mapping(entry) for entry in items(self._matrix.get("include"))
+        )
+        if "model" in self._job or "model" in self._axes or included:
+            return
+        name = self._job.get("id")
+        yield self._problem(
+            "E-KEY-MISSING",
+            f"{f'job {show(name)}' if name else place(self._where)} names no model",
+            (),
+            "Add `model: …` to it or to `defaults`; `foxbatch models` lists them.",
+        )
+
+    def axes(self) -> Iterator[Problem]:
+        folded: dict[str, str] = {}
+        for name in self._axes:
+            where = ("matrix", "axes", name)
+            same = folded.setdefault(name.casefold(), name)
+            if same != name:
+                yield self._problem(
+                    "E-AXIS-CASE",
+                    f"the axes {show(same)} and {show(name)} differ only by case",
+                    where,
+                    "Rename one of them, or put their values in one list.",
+                    self._first((*where[:-1], same)),
+                )
+            if name == _RESERVED_AXIS:
+                yield self._problem(
+                    "E-AXIS-RESERVED",
+                    f"{_RESERVED_AXIS} is made by foxbatch, and cannot be an axis",
+                    where,
+                    "Write labels beside the prompts: {id: …, text: …}.",
+                )
+            if name == "prompt" and self._has_prompts:
+                yield self._problem(
+                    "E-PROMPT-TWICE",
+                    "prompts are given here and in `prompts`",
+                    where,
+                    "Keep one of the two.",
+                    self._first(("prompts",)),
+                )
+
+    def zips(self) -> Iterator[Problem]:
+        groups = items(self._matrix.get("zip"))
+        seen: dict[str, Where] = {}
+        for index, group in enumerate(groups):
+            for member, name in enumerate(items(group)):
+                where = ("matrix", "zip", index, member)
+                if not isinstance(name, str):
+                    continue
+                if name not in self._names:
+                    yield self._unknown_axis("E-ZIP-KEY", "zip", name, where, key=False)
+                elif name in seen:
+                    yield self._problem(
+                        "E-ZIP-TWICE",
+                        f"the axis {show(name)} is in zip twice",
+                        where,
+                        "An axis can be walked together with one group only.",
+                        self._first(seen[name]),
+                        key=False,
+                    )
+                seen.setdefault(name, where)
+
+    def excludes(self) -> Iterator[Problem]:
+        labels = {_RESERVED_AXIS} if "prompt" in self._names else set()
+        for index, entry in enumerate(items(self._matrix.get("exclude"))):
+            for name in mapping(entry):
+                known = name in self._names or name in labels or name.startswith("$")
+                if not known:
+                    where = ("matrix", "exclude", index, name)
+                    yield self._unknown_axis("E-EXCLUDE-KEY", "exclude", name, where)
+
+    def variables(self) -> Iterator[Problem]:
+        extras = {
+            name
+            for entry in items(self._matrix.get("include"))
+            for name in mapping(entry)
+        }
+        for index, name in enumerate(items(self._matrix.get("variables"))):
+            if isinstance(name, str) and name not in {*self._names, *extras}:
+                where = ("matrix", "variables", index)
+                yield self._unknown_axis(
+                    "E-VARIABLES-KEY", "variables", name, where, key=False
+                )
+
+    def _unknown_axis(
+        self, code: str, owner: str, name: str, where: Where, *, key: bool = True
+    ) -> Problem:
+        message = f"{owner} names {show(name)}, which is no axis"
+        hint = suggest(name, self._names, "Axes are") or "There are no axes."
+        return self._problem(code, message, where, hint, key=key)

@@ -1,0 +1,17 @@
+"""Manifest to jobs, lazily, with ids from their content.
+
+axes, cells        the product: zip, exclude, include; nothing is rendered
+expansion          the same for all specs of a manifest, with its size
+variables          the graph of `vars`
+rendering          templates per cell
+requests, jobs     bodies, checked against their model's schema; identities
+names, outputs     for people
+"""
+
+from __future__ import annotations
+
+from foxbatch.matrix.expansion import MatrixCell, Prompt, cells
+from foxbatch.matrix.jobs import Job, Origin, expand
+from foxbatch.matrix.reporting import Report
+
+__all__ = ["Job", "MatrixCell", "Origin", "Prompt", "Report", "cells", "expand"]

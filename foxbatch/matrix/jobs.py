@@ -1,0 +1,342 @@
+"""Jobs: requests that were checked, with their identity and names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from foxbatch import canonical
+from foxbatch.canonical import Digest, JobId, Json
+from foxbatch.errors import Position, Problem, Related
+from foxbatch.manifest import Manifest
+from foxbatch.matrix.axes import PROMPT, Reading
+from foxbatch.matrix.cells import Cell
+from foxbatch.matrix.expansion import Expansion, Prompt, fits, prepare, too_many
+from foxbatch.matrix.names import Names
+from foxbatch.matrix.outputs import Output
+from foxbatch.matrix.reporting import Report, Tally
+from foxbatch.matrix.requests import MODEL, Draft, Recipe, parameters
+from foxbatch.matrix.slugs import labels
+from foxbatch.matrix.variables import warn_of_unused
+from foxbatch.provider import Model, Provider
+from foxbatch.schema import Checker, nearest, pointer, show, suggest
+from foxbatch.template import TemplateError
+from foxbatch.yaml12 import Where
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where in a manifest a job comes from: its prompt, its include, or its entry."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One request to be made, checked, with its identity.
+
+    Attributes:
+        id: Short form of `digest`.
+        digest: Of everything that makes it this job.
+        spec: Id of the entry of `jobs` it comes from.
+        name: For people, unique within the spec.
+        index: From 0 over the whole manifest, in expansion order; part of no identity.
+        cell: Axis values and include extras, without the prompt.
+        prompt: The prompt, where there is one.
+        repeat: From 1.
+        provider: Id of the provider.
+        endpoint: Path of the submit request.
+        model: Name of the model.
+        kind: What comes back, such as `video`.
+        request: The exact body.
+        output: Path of its files: relative, POSIX, without extension.
+        origin: Where it comes from.
+    """
+
+    id: JobId
+    digest: Digest
+    spec: str
+    name: str
+    index: int
+    cell: dict[str, Json]
+    prompt: Prompt | None
+    repeat: int
+    provider: str
+    endpoint: str
+    model: str
+    kind: str
+    request: dict[str, Json]
+    output: str
+    origin: Origin
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the fields of `expand --format jsonl`."""
+        prompt: Json = None
+        if self.prompt is not None:
+            prompt = {"id": self.prompt.id, "text": self.prompt.text}
+        return {
+            "job": self.id,
+            "spec": self.spec,
+            "name": self.name,
+            "index": self.index,
+            "cell": self.cell,
+            "prompt": prompt,
+            "repeat": self.repeat,
+            "provider": self.provider,
+            "endpoint": self.endpoint,
+            "request": self.request,
+            "output": self.output,
+            "origin": {"file": self.origin.file, "line": self.origin.line},
+        }
+
+
+def expand(manifest: Manifest, provider: Provider, report: Report) -> Iterator[Job]:
+    """Yield the valid jobs of *manifest* in expansion order, one at a time.
+
+    Every problem goes to *report*. Those that jobs share are reported once, with their
+    number, when the iterator ends. If one of them is an error, no job may be used.
+    """
+    variables, expansions = prepare(manifest, report)
+    tally = Tally(report)
+    checks = _Checks(provider, tally)
+    works = [_Work(one, provider, checks, tally) for one in expansions]
+    known = {name for model in provider.models.values() for name in parameters(model)}
+    warn_of_unused(variables, manifest, report, known)
+    if fits(expansions, manifest, report):
+        index = 0
+        for work in works:
+            for found in work.jobs(index, manifest.max_jobs):
+                index += 1
+                if isinstance(found, Job):
+                    yield found
+            if index > manifest.max_jobs:
+                report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
+                break
+    tally.flush()
+
+
+class _Checks:
+    """What is checked of one request, and between all of them."""
+
+    def __init__(self, provider: Provider, tally: Tally) -> None:
+        self._provider, self._tally = provider, tally
+        self._checkers: dict[str, Checker] = {}
+        self.first: dict[Digest, _First] = {}
+
+    def model(self, draft: Draft, recipe: Recipe, name: str) -> Model | None:
+        """Return the model of a valid request; what is wrong is counted for *name*."""
+        for problem in draft.problems:
+            self._tally.add(problem, name)
+        if MODEL in draft.broken:
+            return None
+        asked = draft.request.get(MODEL)
+        known = self._provider.models
+        if not isinstance(asked, str) or asked not in known:
+            self._unknown_model(draft, recipe, name)
+            return None
+        checker = self._checker(known[asked])
+        if checker.is_valid(draft.request):
+            for note in checker.notes(draft.request, _locator(draft, recipe)):
+                self._tally.add(_placed(note, draft, recipe), name)
+            return None if draft.broken else known[asked]
+        self._explain(checker, draft, recipe, name)
+        return None
+
+    def _checker(self, model: Model) -> Checker:
+        if model.name not in self._checkers:
+            self._checkers[model.name] = Checker(model.schema)
+        return self._checkers[model.name]
+
+    def _explain(
+        self, checker: Checker, draft: Draft, recipe: Recipe, name: str, only: str = ""
+    ) -> None:
+        locate = _locator(draft, recipe)
+        for problem in checker.problems(draft.request, locate, subject="the request"):
+            first = problem.pointer.split("/")[1:2]
+            if (first and first[0] in draft.broken) or only not in {"", problem.code}:
+                continue
+            self._tally.add(_placed(problem, draft, recipe), name)
+
+    def _unknown_model(self, draft: Draft, recipe: Recipe, name: str) -> None:
+        asked = draft.request.get(MODEL)
+        known = self._provider.models
+        word = asked if isinstance(asked, str) else show(asked)
+        problem = Problem(
+            "E-MODEL-UNKNOWN",
+            f"{self._provider.id} has no model {show(asked)}",
+            recipe.position(draft, (MODEL,), key=False),
+            suggest(word, known, "Models"),
+            pointer=pointer(recipe.place(draft, (MODEL,))),
+        )
+        self._tally.add(problem, name)
+        near = nearest(word, known)
+        if near is not None:
+            # Names are probably right or wrong for the model that was meant.
+            meant = replace(draft, request={**draft.request, MODEL: near})
+            self._explain(
+                self._checker(known[near]), meant, recipe, name, only="E-KEY-UNKNOWN"
+            )
+
+    def is_first(self, job: Job, work: _Work, cell: Cell) -> bool:
+        """Return whether no job before had this identity; a second one is counted."""
+        mine = _First(job.name, cell, work, work.position(cell))
+        first = self.first.setdefault(job.digest, mine)
+        if first is mine:
+            return True
+        self._tally.add(_duplicate(mine, first), job.name)
+        return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _First:
+    name: str
+    cell: Cell
+    work: _Work = field(repr=False)
+    position: Position
+
+
+def _duplicate(second: _First, first: _First) -> Problem:
+    axis = second.work.inert_difference(second.cell, first.cell)
+    if axis is not None and first.work is second.work:
+        name, position = axis
+        return Problem(
+            "E-DUPLICATE-JOB",
+            f"the values of {name} change no request: jobs would be bought twice",
+            position,
+            f"Use ${{{{ matrix.{name} }}}} in a parameter or a prompt, or remove it.",
+        )
+    return Problem(
+        "E-DUPLICATE-JOB",
+        f"this asks for the same as {first.work.spec}/{first.name}",
+        second.position,
+        "Remove one of them; to buy the same thing several times, use `repeat`.",
+        related=(Related(first.position, f"{first.work.spec}/{first.name}"),),
+    )
+
+
+class _Locator:
+    def __init__(self, draft: Draft, recipe: Recipe) -> None:
+        self._draft, self._recipe = draft, recipe
+
+    def __call__(self, where: Where, key: bool, /) -> Position:  # noqa: FBT001  schema.Locate
+        return self._recipe.position(self._draft, where, key=key)
+
+
+def _locator(draft: Draft, recipe: Recipe) -> _Locator:
+    return _Locator(draft, recipe)
+
+
+def _placed(problem: Problem, draft: Draft, recipe: Recipe) -> Problem:
+    """Return *problem* with a pointer into the manifest instead of the request."""
+    name, _, rest = problem.pointer.removeprefix("/").partition("/")
+    name = name.replace("~1", "/").replace("~0", "~")
+    at = pointer(recipe.place(draft, (name,) if name else ()))
+    return replace(problem, pointer=f"{at}/{rest}" if rest else at)
+
+
+class _Work:
+    """One spec on its way to jobs."""
+
+    def __init__(
+        self, expansion: Expansion, provider: Provider, checks: _Checks, tally: Tally
+    ) -> None:
+        self._expansion, self._provider = expansion, provider
+        self._checks, self._tally = checks, tally
+        product = expansion.product
+        self._reading: Reading = expansion.reading
+        self.spec = self._reading.spec.id
+        self._recipe = Recipe(self._reading, product, provider)
+        self._output = Output(self._reading, self._recipe.renderer)
+        self._recipe.check(self._output.slot)
+        self._recipe.renderer.warn_of_unused_lets()
+        self._inert = self._recipe.inert_axes()
+        self._names = Names(self.spec, product)
+
+    def position(self, cell: Cell) -> Position:
+        """Return where the jobs of *cell* come from, maybe in a text file."""
+        if prompt := cell.get(PROMPT):
+            return prompt.position
+        if cell.alone is not None:
+            return self._reading.position("matrix", "include", cell.alone)
+        return self._reading.position()
+
+    def _origin(self, cell: Cell) -> Origin:
+        document = self._reading.manifest.document
+        prompt = cell.get(PROMPT)
+        at = document.position(prompt.where) if prompt else self.position(cell)
+        return Origin(document.file, at.line)
+
+    def inert_difference(self, one: Cell, other: Cell) -> tuple[str, Position] | None:
+        """Return the axis that tells two cells apart and changes no request."""
+        for name in self._inert:
+            if one.get(name) is not other.get(name):
+                where = self._expansion.product.axes[name].where
+                return name, self._reading.manifest.document.position(where, key=True)
+        return None
+
+    def jobs(self, index: int, most: int) -> Iterator[Job | None]:
+        """Yield the jobs from number *index* on, None for one that is not valid.
+
+        One more than *most* is counted, and not made.
+        """
+        for cell in self._expansion.walk():
+            made: tuple[Draft, Model | None] | None = None
+            for repeat in range(1, self._expansion.repeat + 1):
+                if index >= most:
+                    yield None
+                    return
+                if made is None or self._recipe.uses_repeat:
+                    made = self._checked(cell, repeat)
+                yield self._job(made[0], made[1], index, repeat)
+                index += 1
+
+    def _checked(self, cell: Cell, repeat: int) -> tuple[Draft, Model | None]:
+        draft = self._recipe.draft(cell, repeat)
+        name = self._names.plain(cell, repeat)
+        return draft, self._checks.model(draft, self._recipe, name)
+
+    def _job(
+        self, draft: Draft, model: Model | None, index: int, repeat: int
+    ) -> Job | None:
+        if model is None:
+            return None
+        digest = canonical.job_digest(
+            provider=self._provider.id,
+            endpoint=model.endpoint,
+            request=draft.request,
+            repeat=repeat,
+        )
+        job = canonical.job_id(digest)
+        name = self._names.of(draft.cell, repeat, job)
+        frame = draft.frame.again(repeat)
+        try:
+            output = self._output.render(frame, name=name, job=job)
+        except TemplateError as error:
+            self._output.count(error, self._tally, name)
+            return None
+        made = Job(
+            id=job,
+            digest=digest,
+            spec=self.spec,
+            name=name,
+            index=index,
+            cell=draft.cell.values(),
+            prompt=_prompt(draft),
+            repeat=repeat,
+            provider=self._provider.id,
+            endpoint=model.endpoint,
+            model=model.name,
+            kind=model.kind,
+            request=dict(draft.request),
+            output=output,
+            origin=self._origin(draft.cell),
+        )
+        return made if self._checks.is_first(made, self, draft.cell) else None
+
+
+def _prompt(draft: Draft) -> Prompt | None:
+    text = draft.request.get(PROMPT)
+    if not isinstance(text, str):
+        return None
+    return Prompt(draft.prompt or labels([text], [""])[0], text)

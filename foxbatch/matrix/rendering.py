@@ -1,0 +1,263 @@
+"""Values rendered per cell, at most once for each distinct value of what they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from foxbatch.canonical import Json
+from foxbatch.errors import Problem
+from foxbatch.manifest import Spec
+from foxbatch.matrix.axes import PROMPT, PROMPT_ID, Reading
+from foxbatch.matrix.cells import Cell
+from foxbatch.matrix.reporting import template_problem, warning
+from foxbatch.matrix.variables import in_order
+from foxbatch.schema import pointer
+from foxbatch.template import Pattern, Reference, TemplateError
+from foxbatch.yaml12 import Where
+
+SAID = ""
+"""Code of a `TemplateError` whose cause was reported elsewhere."""
+
+_REMEMBERED = 4096
+
+_Outcome: TypeAlias = "tuple[Json, TemplateError | None]"
+
+
+@dataclass(slots=True)
+class Frame:
+    """What the templates of one job see.
+
+    Attributes:
+        cell: The combination.
+        repeat: From 1.
+        matrix: `matrix.*`; the prompt joins when it is rendered.
+    """
+
+    cell: Cell
+    repeat: int
+    matrix: dict[str, Json]
+
+    @classmethod
+    def of(cls, cell: Cell, repeat: int) -> Frame:
+        """Return the frame of one job, without its prompt."""
+        matrix = cell.values()
+        if prompt := cell.get(PROMPT):
+            matrix[PROMPT_ID] = prompt.label
+        return cls(cell, repeat, matrix)
+
+    def again(self, repeat: int) -> Frame:
+        """Return the same frame for another repeat."""
+        return Frame(self.cell, repeat, self.matrix)
+
+    def value(self, name: str) -> object:
+        """Return what stands for `matrix.<name>` when results are remembered."""
+        return self.matrix.get(PROMPT) if name == PROMPT else self.cell.get(name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """One value of the manifest that holds templates.
+
+    Attributes:
+        where: Its place.
+        pattern: What it says; None where it cannot be rendered, which was reported.
+        lets: The `let` values it refers to, itself.
+        matrix: Every `matrix.<name>` it depends on, also through `let`.
+        repeat: Whether it depends on the repeat.
+    """
+
+    where: Where
+    pattern: Pattern | None
+    lets: tuple[str, ...] = ()
+    matrix: tuple[str, ...] = ()
+    repeat: bool = False
+    _known: dict[tuple[object, ...], _Outcome] = field(default_factory=dict)
+
+    def refers_to(self, name: str) -> bool:
+        """Return whether `matrix.<name>` is used."""
+        return name in self.matrix
+
+    def key(self, frame: Frame) -> tuple[object, ...]:
+        """Return what the rendered value depends on."""
+        return (
+            *(frame.value(name) for name in self.matrix),
+            frame.repeat if self.repeat else 0,
+        )
+
+
+class Renderer:
+    """Makes and renders the slots of one spec."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._vars = reading.variables.values
+        self._lets: dict[str, Slot] = {}
+        self._used_lets: set[str] = set()
+        self._read_lets(reading.spec)
+
+    def slot(self, value: Json, where: Where) -> Slot:
+        """Return the slot for a value; what is wrong with its templates is reported."""
+        slot = self._slot(value, where)
+        self._use(slot.lets)
+        return slot
+
+    def _use(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            if name not in self._used_lets:
+                self._used_lets.add(name)
+                self._use(self._lets[name].lets)
+
+    def _slot(self, value: Json, where: Where) -> Slot:
+        try:
+            pattern = Pattern.parse(value)
+            self._check_lets(pattern)
+        except TemplateError as error:
+            self._report(error, where)
+            return Slot(where, None)
+        whole = self._reading.variables.note_uses(pattern)
+        references = [reference for _, reference in pattern.names]
+        lets = tuple(dict.fromkeys(_second(references, "let")))
+        whole = whole and all(self._lets[name].pattern for name in lets)
+        matrix = dict.fromkeys(_second(references, "matrix"))
+        for name in lets:
+            matrix.update(dict.fromkeys(self._lets[name].matrix))
+        repeat = any(one.namespace == "repeat" for one in references)
+        repeat = repeat or any(self._lets[name].repeat for name in lets)
+        return Slot(where, pattern if whole else None, lets, tuple(matrix), repeat)
+
+    def _check_lets(self, pattern: Pattern) -> None:
+        known: dict[str, Json] = dict.fromkeys(self._reading.spec.let)
+        for where, reference in pattern.names:
+            if reference.namespace == "let":
+                try:
+                    Reference(reference.path[:2], reference.offset).look_up(
+                        {"let": known}
+                    )
+                except TemplateError as error:
+                    error.where = where
+                    raise
+
+    def _read_lets(self, spec: Spec) -> None:
+        edges: dict[str, list[str]] = {}
+        for name, value in spec.let.items():
+            try:
+                names = [reference for _, reference in Pattern.parse(value).names]
+            except TemplateError:
+                names = []  # reported when its slot is made
+            edges[name] = [
+                other for other in _second(names, "let") if other in spec.let
+            ]
+        order, circles = in_order(edges)
+        for circle in circles:
+            where = (*spec.where, "let", circle[0])
+            self._reading.report(circle_problem(circle, "let", where, self._reading))
+            for name in circle:
+                self._lets[name] = Slot(where, None)
+        for name in order:
+            where = (*spec.where, "let", name)
+            if name not in self._lets:
+                self._lets[name] = self._slot(spec.let[name], where)
+
+    def warn_of_unused_lets(self) -> None:
+        """Report each `let` value that nothing refers to."""
+        for name in self._lets:
+            if name not in self._used_lets:
+                self._reading.report(
+                    warning(
+                        "W-LET-UNUSED",
+                        f"nothing refers to let.{name}",
+                        self._reading.position("let", name, key=True),
+                        f"Use it as ${{{{ let.{name} }}}}, or remove it.",
+                    )
+                )
+
+    def used_names(self) -> set[str]:
+        """Return the names of `matrix` that the used `let` values depend on."""
+        return {name for let in self._used_lets for name in self._lets[let].matrix}
+
+    def render(self, slot: Slot, frame: Frame) -> Json:
+        """Return the value of *slot* for one job.
+
+        Raises:
+            TemplateError: It cannot be rendered; `code` is `SAID` where the reason
+                was reported already.
+        """
+        if slot.pattern is None:
+            raise TemplateError(SAID, "reported")
+        if not slot.pattern.names:
+            return slot.pattern.render({})
+        key = slot.key(frame)
+        known = slot._known.get(key)  # noqa: SLF001  the renderer fills it
+        if known is None:
+            if len(slot._known) >= _REMEMBERED:  # noqa: SLF001
+                slot._known.clear()  # noqa: SLF001
+            known = slot._known[key] = self._outcome(slot, slot.pattern, frame)  # noqa: SLF001
+        value, error = known
+        if error is not None:
+            raise error
+        return value
+
+    def _outcome(self, slot: Slot, pattern: Pattern, frame: Frame) -> _Outcome:
+        try:
+            return pattern.render(self.scope(slot.lets, frame)), None
+        except TemplateError as error:
+            return None, error
+
+    def scope(self, lets: tuple[str, ...], frame: Frame) -> dict[str, Json]:
+        """Return what templates that use *lets* may refer to.
+
+        Raises:
+            TemplateError: One of them cannot be rendered: reported by this call.
+        """
+        values: dict[str, Json] = {}
+        for name in lets:
+            let = self._lets[name]
+            try:
+                values[name] = self.render(let, frame)
+            except TemplateError as error:
+                raise LetError(let, error) from None
+        return {
+            "vars": self._vars,
+            "matrix": frame.matrix,
+            "let": values,
+            "repeat": frame.repeat,
+        }
+
+    def problem(self, error: TemplateError, where: Where) -> Problem:
+        """Return *error*, met while rendering the value at *where*, as a problem."""
+        while isinstance(error, LetError):
+            where, error = error.slot.where, error.error
+        return template_problem(error, self._reading.manifest.document, where)
+
+    def _report(self, error: TemplateError, where: Where) -> None:
+        self._reading.report(self.problem(error, where))
+
+
+class LetError(TemplateError):
+    """A `let` value that a template uses cannot be rendered."""
+
+    def __init__(self, slot: Slot, error: TemplateError) -> None:
+        super().__init__(error.code, str(error))
+        self.slot, self.error = slot, error
+
+
+def _second(references: list[Reference], namespace: str) -> Iterator[str]:
+    for reference in references:
+        if reference.namespace == namespace and len(reference.path) > 1:
+            yield str(reference.path[1])
+
+
+def circle_problem(
+    circle: list[str], namespace: str, where: Where, reading: Reading
+) -> Problem:
+    """Return the problem of values that refer to each other in a circle."""
+    shown = " -> ".join(f"{namespace}.{name}" for name in [*circle, circle[0]])
+    return Problem(
+        "E-REF-CYCLE",
+        f"{namespace} values refer to each other in a circle: {shown}",
+        reading.manifest.document.position(where),
+        "Write one of them without the others.",
+        pointer=pointer(where),
+    )

@@ -1,0 +1,84 @@
+"""Problems of many jobs, told once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from foxbatch.errors import Position, Problem, Severity
+from foxbatch.schema import pointer
+from foxbatch.template import TemplateError
+from foxbatch.yaml12 import Document, Where
+
+Report: TypeAlias = Callable[[Problem], None]
+"""Takes each problem as it is found."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    problem: Problem
+    example: str
+    jobs: int = 0
+
+
+class Tally:
+    """Counts the jobs that share a problem and reports each problem once."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._seen: dict[tuple[str, str, Position], _Seen] = {}
+
+    def add(self, problem: Problem, example: str) -> None:
+        """Count one more job with *problem*; *example* is its name."""
+        key = (problem.code, problem.message, problem.position)
+        seen = self._seen.get(key)
+        if seen is None:
+            seen = self._seen[key] = _Seen(problem, example)
+        seen.jobs += 1
+
+    def flush(self) -> None:
+        """Report every problem with its count, in the order they were met."""
+        for seen in self._seen.values():
+            self._report(replace(seen.problem, jobs=seen.jobs, example=seen.example))
+        self._seen.clear()
+
+
+def template_problem(error: TemplateError, document: Document, where: Where) -> Problem:
+    """Return *error* as a problem of the template at *where* in the manifest."""
+    place = (*where, *error.where)
+    return Problem(
+        error.code,
+        str(error),
+        _shifted(document, place, error.offset),
+        error.hint,
+        pointer=pointer(place),
+    )
+
+
+def _shifted(document: Document, where: Where, offset: int) -> Position:
+    """Return where a character of the text at *where* stands, if that is plain."""
+    position = document.position(where)
+    text: object = document.value
+    for step in where:
+        match text, step:
+            case dict(), str() if step in text:
+                text = text[step]
+            case list(), int() if step < len(text):
+                text = text[step]
+            case _:
+                return position
+    if not isinstance(text, str) or position.line != position.end_line:
+        return position
+    # Written without escapes it is as long as it is, or two quotes longer.
+    quotes = position.end_column - position.column - len(text)
+    if quotes not in {0, 2}:
+        return position
+    column = position.column + quotes // 2 + offset
+    return replace(position, column=column)
+
+
+def warning(code: str, message: str, at: Position, hint: str = "") -> Problem:
+    """Return a warning, or for a code that begins with N a note."""
+    severity = Severity.NOTE if code.startswith("N") else Severity.WARNING
+    return Problem(code, message, at, hint, severity)

@@ -1,0 +1,131 @@
+"""The `vars` of a manifest: a graph of values, resolved once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+
+from foxbatch.canonical import Json
+from foxbatch.errors import Problem
+from foxbatch.manifest import Manifest
+from foxbatch.matrix.reporting import Report, template_problem, warning
+from foxbatch.schema import nearest
+from foxbatch.template import Pattern, TemplateError
+
+
+class Variables:
+    """Values of `vars`, and which of them were used.
+
+    Attributes:
+        values: By name; those that cannot be resolved are missing.
+        broken: Names whose problem was reported: what needs them is not reported.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, Json] = {}
+        self.broken: set[str] = set()
+        self._used: set[str] = set()
+
+    def note_uses(self, pattern: Pattern) -> bool:
+        """Remember what *pattern* uses; return whether all of it has a value."""
+        names = set(_names(pattern))
+        self._used |= names
+        return not names & self.broken
+
+    def render(self, value: Json) -> tuple[bool, Json]:
+        """Return whether all that *value* uses has a value, and the rendered value.
+
+        Raises:
+            TemplateError: It refers to anything but a known variable.
+        """
+        pattern = Pattern.parse(value)
+        if not self.note_uses(pattern):
+            return False, None
+        return True, pattern.render({"vars": self.values})
+
+    def is_used(self, name: str) -> bool:
+        """Return whether anything refers to *name*."""
+        return name in self._used
+
+
+def resolve(manifest: Manifest, report: Report) -> Variables:
+    """Return the variables of *manifest*; what is wrong with them is reported."""
+    variables = Variables()
+    patterns: dict[str, Pattern] = {}
+    for name, value in manifest.vars.items():
+        try:
+            patterns[name] = Pattern.parse(value)
+        except TemplateError as error:
+            report(template_problem(error, manifest.document, ("vars", name)))
+            variables.broken.add(name)
+    order, circles = in_order({name: list(_names(patterns[name])) for name in patterns})
+    for circle in circles:
+        variables.broken.update(circle)
+        report(_circle_problem(circle, manifest))
+    for name in order:
+        pattern = patterns[name]
+        if not variables.note_uses(pattern) or name in variables.broken:
+            variables.broken.add(name)
+            continue
+        try:
+            variables.values[name] = pattern.render({"vars": variables.values})
+        except TemplateError as error:
+            report(template_problem(error, manifest.document, ("vars", name)))
+            variables.broken.add(name)
+    return variables
+
+
+def warn_of_unused(
+    variables: Variables, manifest: Manifest, report: Report, parameters: set[str]
+) -> None:
+    """Report each variable that nothing refers to."""
+    for name in manifest.vars:
+        if variables.is_used(name):
+            continue
+        near = nearest(name, parameters)
+        meant = f" The parameter {near} is written under params." if near else ""
+        report(
+            warning(
+                "W-VAR-UNUSED",
+                f"nothing refers to vars.{name}",
+                manifest.document.position(("vars", name), key=True),
+                f"Use it as ${{{{ vars.{name} }}}}, or remove it.{meant}",
+            )
+        )
+
+
+def _names(pattern: Pattern) -> Iterator[str]:
+    for _, reference in pattern.names:
+        if reference.namespace == "vars" and len(reference.path) > 1:
+            yield str(reference.path[1])
+
+
+def in_order(edges: Mapping[str, list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Return names after those they refer to, and the circles among them.
+
+    A circle begins with its first declared name and follows the references.
+    """
+    known = {
+        name: [to for to in targets if to in edges] for name, targets in edges.items()
+    }
+    circles: list[list[str]] = []
+    while True:
+        try:
+            return list(TopologicalSorter(known).static_order()), circles
+        except CycleError as error:
+            # The sorter lists what is referred to before what refers to it.
+            circle: list[str] = error.args[1][:0:-1]
+            start = min(range(len(circle)), key=lambda i: list(edges).index(circle[i]))
+            circles.append(circle[start:] + circle[:start])
+            for name in circle:
+                known[name] = []
+
+
+def _circle_problem(circle: list[str], manifest: Manifest) -> Problem:
+    shown = " -> ".join([*circle, circle[0]])
+    return Problem(
+        "E-REF-CYCLE",
+        f"vars refer to each other in a circle: {shown}",
+        manifest.document.position(("vars", circle[0])),
+        "Write one of them without the others.",
+    )

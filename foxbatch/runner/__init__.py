@@ -1,0 +1,10 @@
+"""Decide, act, record, repeat: one run of a plan against one service."""
+
+from __future__ import annotations
+
+from foxbatch.runner.batch import Outcome, run_batch
+from foxbatch.runner.bench import Bench, StopButton
+from foxbatch.runner.book import Book, Observer
+from foxbatch.runner.gate import Gate
+
+__all__ = ["Bench", "Book", "Gate", "Observer", "Outcome", "StopButton", "run_batch"]

@@ -1,0 +1,186 @@
+"""One run: everything that is to be done about a plan, until nothing is left."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import anyio
+
+from foxbatch.client import Accepted
+from foxbatch.errors import ExitCode, FoxbatchError, most_urgent
+from foxbatch.events import AttemptId, JobPlanned, RunEnded
+from foxbatch.lifecycle import Phase
+from foxbatch.planner import BUYS, Action, Plan, PlannedJob
+from foxbatch.runner.bench import Bench
+from foxbatch.runner.fetch import Fetcher
+from foxbatch.runner.submit import Purchase, Submitter
+from foxbatch.runner.watch import Watched, Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        reason: `done`, `halted`, `interrupted`, `stop_after` or `detached`.
+        exit_code: What that alone means for the shell.
+        why: The reason of a halt, for people.
+        accepted: Tasks that this run made.
+    """
+
+    reason: str
+    exit_code: ExitCode
+    why: str
+    accepted: int
+
+
+_EXIT_CODES = {
+    "interrupted": ExitCode.INTERRUPTED,
+    "stop_after": ExitCode.REMOTE,
+}
+
+
+class Batch:
+    """Connects submitting, watching and fetching for one plan."""
+
+    def __init__(
+        self, bench: Bench, *, most: float = math.inf, detach: bool = False
+    ) -> None:
+        self._bench = bench
+        self._detach = detach
+        self._submitter = Submitter(bench, self._accepted, most=most)
+        self._watcher = Watcher(bench, self._finished, self._failed)
+        self._fetcher = Fetcher(bench, self._ask_again)
+
+    async def work_through(self, plan: Plan) -> Outcome:
+        """Do what *plan* says and return how it ended.
+
+        Bought tasks are adopted before anything new is submitted. When the stop
+        button is pressed, or this is cancelled, every POST under way leaves a fact
+        and remote tasks are left running.
+        """
+        bench = self._bench
+        self._adopt(plan)
+        self._submitter.add(map(_purchase, plan.with_action(*BUYS)))
+        if bench.nothing_open:
+            bench.stop.press("done")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watcher.work)
+            tasks.start_soon(self._fetcher.work)
+            tasks.start_soon(self._submitter.work)
+            if self._detach:
+                tasks.start_soon(self._leave_when_submitted)
+            await bench.stop.wait()
+            await self._submitter.drain()
+            tasks.cancel_scope.cancel()
+        return self._outcome()
+
+    def _adopt(self, plan: Plan) -> None:
+        """Ask about what runs already, spread over one interval."""
+        known = plan.with_action(Action.ADOPT, Action.DOWNLOAD)
+        gap_s = self._bench.provider.polling.interval_s / max(1, len(known))
+        for index, job in enumerate(known):
+            watched = self._watched_again(job)
+            if watched is not None:
+                self._watcher.add(watched, in_s=index * gap_s)
+
+    def _watched_again(self, job: PlannedJob) -> Watched | None:
+        attempt = job.attempt
+        if attempt is None or attempt.task is None:
+            return None
+        running = job.phase is Phase.RUNNING
+        if running:
+            self._bench.governor.in_flight.adopt()
+        return Watched(
+            wanted=job.wanted,
+            attempt=attempt.id,
+            task=attempt.task,
+            since=self._bench.clock.monotonic(),
+            holds_slot=running,
+            word=attempt.status.status if attempt.status is not None else "",
+        )
+
+    def _accepted(
+        self, wanted: JobPlanned, attempt: AttemptId, outcome: Accepted
+    ) -> None:
+        watched = Watched(
+            wanted=wanted,
+            attempt=attempt,
+            task=outcome.task,
+            since=self._bench.clock.monotonic(),
+        )
+        if outcome.view.state == "running":
+            watched.word = outcome.view.word
+            self._watcher.add(watched, in_s=self._bench.provider.polling.first_s)
+        else:  # the reply to a submission may already be final
+            self._watcher.take(watched, outcome.view)
+
+    def _finished(self, watched: Watched) -> None:
+        self._fetcher.add(watched)
+
+    def _failed(self, watched: Watched, failure_class: str) -> None:
+        """Buy a failed job once more where the policy says so."""
+        bench = self._bench
+        accepted = bench.book.state.jobs[watched.wanted.job].accepted
+        if bench.submitting and bench.retry.allows(failure_class, accepted=accepted):
+            again = Purchase(wanted=watched.wanted, after=watched.attempt, why="retry")
+            self._submitter.add([again])
+        else:
+            bench.close(watched.wanted.job)
+
+    def _ask_again(self, watched: Watched) -> None:
+        self._watcher.add(watched, in_s=self._bench.provider.polling.interval_s)
+
+    async def _leave_when_submitted(self) -> None:
+        await self._submitter.nothing_left()
+        self._bench.stop.press("detached")
+
+    def _outcome(self) -> Outcome:
+        bench = self._bench
+        reason = bench.stop.reason
+        codes = [bench.exit_code, _EXIT_CODES.get(reason, ExitCode.DONE)]
+        if bench.halt is not None and reason == "done":
+            reason = "halted"
+        why = bench.halt.why if bench.halt is not None else ""
+        return Outcome(reason, most_urgent(*codes), why, self._submitter.accepted)
+
+
+def _purchase(job: PlannedJob) -> Purchase:
+    return Purchase(wanted=job.wanted, after=job.after, why=job.why)
+
+
+async def run_batch(
+    bench: Bench, plan: Plan, *, most: float = math.inf, detach: bool = False
+) -> Outcome:
+    """Do what *plan* says, and record the end of the run.
+
+    Args:
+        bench: Everything the run works with; its book has the run's start already.
+        plan: What to do.
+        most: How many jobs may be bought.
+        detach: Whether to leave as soon as everything is submitted.
+
+    Raises:
+        FoxbatchError: The run could not go on; what happened until then is recorded.
+    """
+    try:
+        outcome = await Batch(bench, most=most, detach=detach).work_through(plan)
+    except ExceptionGroup as group:
+        # Several tasks may stumble over the same full disk: the first one tells.
+        expected, others = group.split(FoxbatchError)
+        if expected is None or others is not None:
+            raise
+        raise _first(expected) from group
+    state = bench.book.state
+    live = (bench.book.run,)
+    counts = Counter(state.phase(job.id, live) for job in plan.jobs)
+    ended = RunEnded(why=outcome.reason, counts={str(p): n for p, n in counts.items()})
+    bench.book.record(ended, durable=True)
+    return outcome
+
+
+def _first(group: ExceptionGroup[FoxbatchError]) -> FoxbatchError:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error

@@ -1,0 +1,193 @@
+"""Downloads results, the ones that vanish first before the others."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+
+from foxbatch.artifacts import Partial, media_facts, mismatches, verify_stored
+from foxbatch.client import Fetched, FetchFailed
+from foxbatch.clock import to_text
+from foxbatch.events import (
+    ArtifactStored,
+    AttemptId,
+    JobFailed,
+    JobPlanned,
+    JobSucceeded,
+    ResultItem,
+    ResultsSeen,
+    WatchEnded,
+)
+from foxbatch.runner.bench import Bench
+from foxbatch.runner.watch import Watched
+
+_ASK_AGAIN_AT_MOST = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """The results of one finished task, still to be stored."""
+
+    watched: Watched
+    results: ResultsSeen
+    credits: float | None
+
+    @property
+    def wanted(self) -> JobPlanned:
+        """The job."""
+        return self.watched.wanted
+
+    @property
+    def attempt(self) -> AttemptId:
+        """The attempt that made the task."""
+        return self.watched.attempt
+
+
+class Fetcher:
+    """Stores what finished tasks offer.
+
+    Args:
+        bench: What the run shares.
+        ask_again: Told about tasks whose addresses have to be asked for once more.
+    """
+
+    def __init__(self, bench: Bench, ask_again: Callable[[Watched], None]) -> None:
+        self._bench = bench
+        self._ask_again = ask_again
+        self._queue: list[tuple[str, int, Fetch]] = []
+        self._ties = itertools.count()
+        self._added = anyio.Event()
+
+    def add(self, watched: Watched) -> None:
+        """Queue the results of a finished task, which are in the book already."""
+        known = self._bench.book.state.jobs[watched.wanted.job]
+        attempt = known.attempts[watched.attempt]
+        results = attempt.results
+        if results is None:
+            raise ValueError(f"no results of {watched.attempt} are recorded")
+        fetch = Fetch(watched=watched, results=results, credits=attempt.credits)
+        entry = (results.valid_until, next(self._ties), fetch)
+        heapq.heappush(self._queue, entry)
+        self._added.set()
+        self._added = anyio.Event()
+
+    async def work(self) -> None:
+        """Download until cancelled. Files that are not whole are left as partial."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                while not self._queue:
+                    await self._added.wait()
+                # The slot first: the most urgent is chosen when it can begin.
+                await self._bench.governor.downloads.acquire()
+                tasks.start_soon(self._fetch, heapq.heappop(self._queue)[2])
+
+    async def _fetch(self, fetch: Fetch) -> None:
+        try:
+            failure = await self._store_all(fetch)
+        finally:
+            self._bench.governor.downloads.release()
+        if failure is not None:
+            self._after(fetch, failure)
+            return
+        succeeded = JobSucceeded(
+            job=fetch.wanted.job, attempt=fetch.attempt, credits=fetch.credits
+        )
+        self._bench.book.record(succeeded, durable=True)
+        self._bench.close(fetch.wanted.job)
+
+    async def _store_all(self, fetch: Fetch) -> FetchFailed | None:
+        """Store every item that is not stored yet; return what stands in the way."""
+        known = self._bench.book.state.jobs[fetch.wanted.job]
+        stored = known.attempts[fetch.attempt].artifacts
+        for number, item in enumerate(fetch.results.items, start=1):
+            if number in stored and self._is_there(stored[number]):
+                continue
+            failure = await self._store(fetch, number, item)
+            if failure is not None:
+                return failure
+        return None
+
+    def _is_there(self, stored: ArtifactStored) -> bool:
+        fault = verify_stored(
+            self._bench.run_dir,
+            path=stored.path,
+            sha256=stored.sha256,
+            size_bytes=stored.bytes,
+        )
+        return fault is None
+
+    async def _store(
+        self, fetch: Fetch, number: int, item: ResultItem
+    ) -> FetchFailed | None:
+        bench, wanted = self._bench, fetch.wanted
+        name = number if len(fetch.results.items) > 1 else None
+        if item.url is None:
+            kept = bench.store.keep_json(
+                item.extras, wanted.output, wanted.job, item=name
+            )
+        else:
+            partial = bench.store.partial(wanted.job, number)
+            got = await self._download(fetch, item.url, partial)
+            if isinstance(got, FetchFailed):
+                return got
+            kept = bench.store.keep(
+                partial, wanted.output, wanted.job, extension=got.extension, item=name
+            )
+        media = media_facts(bench.run_dir / kept.path, wanted.kind)
+        bench.book.record(
+            ArtifactStored(
+                job=wanted.job,
+                attempt=fetch.attempt,
+                item=number,
+                path=kept.path,
+                sha256=kept.sha256,
+                bytes=kept.bytes,
+                media=media,
+                mismatch=tuple(mismatches(media, wanted.request, kind=wanted.kind)),
+            ),
+            durable=True,
+        )
+        return None
+
+    async def _download(
+        self, fetch: Fetch, url: str, partial: Partial
+    ) -> Fetched | FetchFailed:
+        """Fetch one file, again and again, until patience ends."""
+        bench = self._bench
+        for repeat in itertools.count(1):
+            got = await bench.client.download(
+                url, partial, expect_kind=fetch.wanted.kind
+            )
+            if isinstance(got, Fetched) or got.permanent or got.expired:
+                return got
+            watched_s = bench.clock.monotonic() - fetch.watched.since
+            if watched_s >= bench.poll.wait_s:
+                return got
+            await bench.clock.sleep(bench.retry.delay_s(repeat, bench.rng))
+        raise AssertionError  # itertools.count does not end
+
+    def _after(self, fetch: Fetch, failure: FetchFailed) -> None:
+        """Decide what an undownloadable result means: hardly ever that it is lost."""
+        bench, watched = self._bench, fetch.watched
+        until = fetch.results.valid_until
+        job, attempt = fetch.wanted.job, fetch.attempt
+        if failure.expired and to_text(bench.clock.now()) > until:
+            message = f"the service kept the results until {until}: {failure.reason}"
+            lost = JobFailed(
+                job=job, attempt=attempt, error_class="expired", message=message
+            )
+            bench.book.record(lost, durable=True)
+        elif failure.permanent and watched.asked_again < _ASK_AGAIN_AT_MOST:
+            watched.asked_again += 1
+            self._ask_again(watched)
+            return
+        else:
+            watched_s = round(bench.clock.monotonic() - watched.since, 3)
+            why = f"download: {failure.reason}"
+            ended = WatchEnded(job=job, attempt=attempt, watched_s=watched_s, why=why)
+            bench.book.record(ended)
+        bench.close(fetch.wanted.job)

@@ -1,0 +1,252 @@
+"""Asks running tasks how they are, from one schedule for all of them.
+
+A task costs a heap entry while it waits and an anyio task only while a request is
+under way. Nothing that goes wrong here changes what is known about a job.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import anyio
+
+from foxbatch.client import (
+    PollDenied,
+    PollTrouble,
+    TaskError,
+    TaskMissing,
+    TaskSeen,
+    TaskView,
+)
+from foxbatch.clock import to_text
+from foxbatch.errors import ExitCode
+from foxbatch.events import (
+    AttemptId,
+    Event,
+    JobFailed,
+    JobPlanned,
+    ResultsSeen,
+    StatusSeen,
+    TaskId,
+    WatchEnded,
+)
+from foxbatch.runner.bench import Bench
+from foxbatch.runner.gate import Halt
+
+_TOO_MANY_REQUESTS = 429
+
+
+@dataclass(slots=True, kw_only=True)
+class Watched:
+    """One task that is not finished, or whose results are to be asked for again.
+
+    Attributes:
+        wanted: The job.
+        attempt: The attempt that made the task.
+        task: Its id.
+        since: Monotonic time at which this run began to watch it.
+        holds_slot: Whether it counts as in flight.
+        word: The last status word that was recorded.
+        plain: Whether to ask the next time without making the service look upstream.
+        faults: Polls in a row without an answer.
+        misses: Answers in a row that the task does not exist.
+        missed_at: Monotonic time of the last of them.
+        asked_again: How often its results had to be asked for once more.
+    """
+
+    wanted: JobPlanned
+    attempt: AttemptId
+    task: TaskId
+    since: float
+    holds_slot: bool = True
+    word: str = ""
+    plain: bool = False
+    faults: int = 0
+    misses: int = 0
+    missed_at: float = -math.inf
+    asked_again: int = 0
+
+
+def facts_of(
+    watched: Watched, view: TaskView, *, valid_until: str
+) -> tuple[Event, ...]:
+    """Return what is new in *view*, as facts: nothing where nothing changed."""
+    if view.state == "running" and view.word == watched.word:
+        return ()
+    job, attempt = watched.wanted.job, watched.attempt
+    status = StatusSeen(
+        job=job,
+        attempt=attempt,
+        status=view.word,
+        state=view.state,
+        progress=view.progress,
+        credits=view.credits,
+        reply=view.raw if view.state != "running" else "",
+    )
+    match view.state:
+        case "running":
+            return (status,)
+        case "completed":
+            results = ResultsSeen(
+                job=job,
+                attempt=attempt,
+                items=view.results,
+                valid_until=valid_until,
+                reported_model=view.reported_model,
+                extras=dict(view.extras),
+            )
+            return status, results
+        case "failed":
+            error = view.error or TaskError("unknown", "", "")
+            failed = JobFailed(
+                job=job,
+                attempt=attempt,
+                error_class=error.error_class,
+                code=error.code,
+                message=error.message,
+                credits=view.credits,
+            )
+            return status, failed
+
+
+class Watcher:
+    """Polls every task until it is final, gone, or this run's patience ends.
+
+    Args:
+        bench: What the run shares.
+        on_results: Told about each task whose results are there.
+        on_failed: Told about each task that failed, with the class of the failure.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        on_results: Callable[[Watched], None],
+        on_failed: Callable[[Watched, str], None],
+    ) -> None:
+        self._bench = bench
+        self._on_results = on_results
+        self._on_failed = on_failed
+        self._schedule: list[tuple[float, int, Watched]] = []
+        self._ties = itertools.count()
+        self._changed = anyio.Event()
+
+    def add(self, watched: Watched, *, in_s: float) -> None:
+        """Ask about a task in *in_s* seconds, and then until it is final."""
+        self._bench.open(watched.wanted.job)
+        due = self._bench.clock.monotonic() + in_s
+        heapq.heappush(self._schedule, (due, next(self._ties), watched))
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    def take(self, watched: Watched, view: TaskView) -> None:
+        """Record what an answer says, and do what follows from it."""
+        bench = self._bench
+        facts = facts_of(watched, view, valid_until=self._valid_until(watched))
+        if facts:
+            bench.book.record(*facts, durable=view.state != "running")
+        watched.word, watched.plain = view.word, view.empty and not watched.plain
+        watched.faults = watched.misses = 0
+        match view.state:
+            case "running":
+                self.add(watched, in_s=bench.provider.polling.interval_s)
+            case "completed":
+                self._free(watched)
+                self._on_results(watched)
+            case "failed":
+                self._free(watched)
+                failure = view.error.error_class if view.error else "unknown"
+                self._on_failed(watched, failure)
+
+    def _valid_until(self, watched: Watched) -> str:
+        """Return when results vanish; asking for them again prolongs nothing."""
+        known = self._bench.book.state.jobs[watched.wanted.job]
+        results = known.attempts[watched.attempt].results
+        if results is not None:
+            return results.valid_until
+        lifetime = timedelta(seconds=self._bench.provider.polling.results_last_s)
+        return to_text(self._bench.clock.now() + lifetime)
+
+    async def work(self) -> None:
+        """Poll until cancelled; a cancelled poll leaves nothing behind."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                now = self._bench.clock.monotonic()
+                if self._schedule and self._schedule[0][0] <= now:
+                    watched = heapq.heappop(self._schedule)[2]
+                    tasks.start_soon(self._ask, watched)
+                    continue
+                due = self._schedule[0][0] if self._schedule else math.inf
+                with anyio.move_on_after(due - now):
+                    await self._changed.wait()
+
+    async def _ask(self, watched: Watched) -> None:
+        bench = self._bench
+        watched_s = bench.clock.monotonic() - watched.since
+        if watched_s >= bench.poll.wait_s:
+            self._end(watched, "patience")
+            return
+        async with bench.governor.request():
+            outcome = await bench.client.poll(watched.task, sync=not watched.plain)
+        match outcome:
+            case TaskSeen(view=view):
+                bench.gate.reached()
+                self.take(watched, view)
+            case TaskMissing():
+                self._missed(watched)
+            case PollTrouble():
+                self._trouble(watched, outcome)
+            case PollDenied():
+                said = f"HTTP {outcome.status}: {outcome.message or outcome.code}"
+                why = f"the service refuses to say how tasks are ({said.rstrip(': ')})"
+                bench.halt_everything(Halt(why, ExitCode.REFUSED))
+
+    def _missed(self, watched: Watched) -> None:
+        """Count a 404, unless it comes too soon after the last one to mean more."""
+        polling, now = self._bench.provider.polling, self._bench.clock.monotonic()
+        if now - watched.missed_at >= polling.missing_gap_s:
+            watched.misses += 1
+            watched.missed_at = now
+        if watched.misses >= polling.misses:
+            self._end(watched, "not_found")
+        else:
+            self.add(watched, in_s=polling.interval_s)
+
+    def _trouble(self, watched: Watched, outcome: PollTrouble) -> None:
+        bench = self._bench
+        watched.faults += 1
+        delay_s = bench.retry.delay_s(watched.faults, bench.rng)
+        asked_s = bench.retry.retry_after_s(outcome.retry_after, bench.clock.now())
+        delay_s = max(delay_s, asked_s or 0.0, bench.provider.polling.interval_s)
+        if outcome.status == _TOO_MANY_REQUESTS:
+            bench.governor.cool_down(asked_s or 1.0)
+        if outcome.status is None:
+            now = bench.clock.monotonic()
+            halt = bench.gate.trouble(now, busy=False)
+            if halt is not None:
+                bench.halt_everything(halt)
+        self.add(watched, in_s=delay_s)
+
+    def _end(self, watched: Watched, why: str) -> None:
+        """Stop watching; the next run asks again by id."""
+        watched_s = round(self._bench.clock.monotonic() - watched.since, 3)
+        ended = WatchEnded(
+            job=watched.wanted.job,
+            attempt=watched.attempt,
+            watched_s=watched_s,
+            why=why,
+        )
+        self._bench.book.record(ended)
+        self._free(watched)
+        self._bench.close(watched.wanted.job)
+
+    def _free(self, watched: Watched) -> None:
+        """Give the slot back: what is not running remotely holds none."""
+        if watched.holds_slot:
+            watched.holds_slot = False
+            self._bench.governor.in_flight.release()

@@ -1,0 +1,186 @@
+"""JSON Schema answers in the user's words, at the user's line.
+
+A fast validator says whether a value is valid; only when it is not, a second one
+explains. Keywords of our own, which other tools ignore:
+
+    x-hint      a sentence: what to write instead
+    x-code      problem codes by keyword, where another than the usual one is better
+    x-not-yet   true or a sentence: specified, and not supported by this version
+    x-notes     at the root: notes for values that are valid and may surprise
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import jsonschema_rs
+
+from foxbatch.canonical import Json
+from foxbatch.errors import Problem, Severity, UsageError
+from foxbatch.schema.causes import relevant, roots
+from foxbatch.schema.explain import Explanation, Locate, Schema
+from foxbatch.schema.words import nearest, place, pointer, show, suggest
+from foxbatch.yaml12 import Where
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
+
+__all__ = [
+    "Checker",
+    "Locate",
+    "Schema",
+    "load_schema",
+    "nearest",
+    "place",
+    "pointer",
+    "schema_names",
+    "show",
+    "suggest",
+]
+
+_SUFFIX = ".schema.json"
+
+
+def load_schema(name: str) -> dict[str, Json]:
+    """Return the schema called *name*: `manifest`, `provider`, `models/veo-3.1`, ….
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    if name not in schema_names():
+        raise UsageError(
+            f"there is no schema {show(name)}",
+            hint=suggest(name, schema_names(), "Schemas"),
+        )
+    text = (_folder() / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
+    return cast("dict[str, Json]", json.loads(text))
+
+
+def schema_names() -> list[str]:
+    """Return the names that `load_schema` knows, sorted."""
+    found = _folder().rglob(f"*{_SUFFIX}")
+    names = (path.relative_to(_folder()).as_posix() for path in found)
+    return sorted(name.removesuffix(_SUFFIX) for name in names)
+
+
+@functools.cache
+def _folder() -> Path:
+    # A wheel carries the schemas inside the package; an editable install does not,
+    # and there the checkout has them.
+    package = Path(str(resources.files("foxbatch")))
+    inside = package / "_schemas"
+    return inside if inside.is_dir() else package.parent / "schemas"
+
+
+class Checker:
+    """Checks values against one schema (draft 2020-12, or 7 where it says so)."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = dict(schema)
+        self._fast = _fast(_without_not_yet(self._schema))
+        self._worded = cast("dict[str, Json]", _worded(self._schema))
+
+    def is_valid(self, value: Json) -> bool:
+        """Return whether *value* is valid, quickly and without reasons."""
+        return self._fast.is_valid(value)
+
+    def problems(
+        self, value: Json, locate: Locate, *, subject: str = "the file"
+    ) -> list[Problem]:
+        """Return what is wrong with *value*: root causes only, in the file's order.
+
+        *subject* names the whole value in sentences.
+        """
+        if self._fast.is_valid(value):
+            return []
+        causes = [
+            cause
+            for error in self._explaining.iter_errors(value)
+            for cause in relevant(error)
+        ]
+        found: dict[Problem, None] = {}
+        for error in roots(causes):
+            for problem in Explanation(error, self._worded, locate, subject).problems():
+                found[problem] = None
+        return sorted(found, key=lambda problem: problem.position)
+
+    def notes(self, value: Json, locate: Locate) -> list[Problem]:
+        """Return the schema's notes (`x-notes`) that hold for *value*."""
+        found = (note for note, when in self._notes if when.is_valid(value))
+        return [_note(note, locate) for note in found]
+
+    @functools.cached_property
+    def _explaining(self) -> Validator:
+        # jsonschema takes a tenth of a second to import, and is needed only to explain.
+        from jsonschema.validators import Draft202012Validator, extend, validator_for
+
+        base = validator_for(self._worded, default=Draft202012Validator)
+        kind = extend(base, {"x-not-yet": _not_yet})  # type: ignore[no-untyped-call]
+        return cast("Validator", kind(self._worded))
+
+    @functools.cached_property
+    def _notes(self) -> list[tuple[dict[str, Json], jsonschema_rs.Validator]]:
+        notes = cast("list[dict[str, Json]]", self._schema.get("x-notes", []))
+        return [(note, _fast(note["when"])) for note in notes]
+
+
+def _fast(schema: Json) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(cast("dict[str, Json] | bool", schema))
+
+
+def _note(note: dict[str, Json], locate: Locate, *, key: bool = False) -> Problem:
+    where: Where = (str(note["at"]),) if "at" in note else ()
+    code = str(note["code"])
+    return Problem(
+        code=code,
+        message=str(note["message"]),
+        position=locate(where, key),
+        hint=str(note.get("hint", "")),
+        severity=_SEVERITIES[code[0]],
+        pointer=pointer(where),
+    )
+
+
+_SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "N": Severity.NOTE}
+
+
+def _without_not_yet(schema: Json) -> Json:
+    """Return *schema* with everything that is not supported yet made invalid."""
+    if isinstance(schema, list):
+        return [_without_not_yet(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "x-not-yet" in schema:
+        return False
+    return {key: _without_not_yet(value) for key, value in schema.items()}
+
+
+def _worded(schema: Json) -> Json:
+    """Return *schema* with `false` properties spelled so that errors say where."""
+    if isinstance(schema, list):
+        return [_worded(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    new = {key: _worded(value) for key, value in schema.items()}
+    for keyword in ("properties", "patternProperties"):
+        if isinstance(described := new.get(keyword), dict):
+            never: Json = {"not": {}}
+            new[keyword] = {
+                key: never if value is False else value
+                for key, value in described.items()
+            }
+    return new
+
+
+def _not_yet(
+    _validator: object, _sentence: object, _instance: object, _schema: object
+) -> Iterator[ValidationError]:
+    from jsonschema.exceptions import ValidationError
+
+    yield ValidationError("not supported yet")
