@@ -31,6 +31,7 @@ def encode(value: Json) -> bytes:
     Raises:
         ValueError: NaN, an infinity, or an integer beyond ±(2⁵³−1).
         UnicodeEncodeError: A lone surrogate (a `ValueError` too).
+        TypeError: Something that is no JSON value, such as a tuple.
     """
     parts: list[str] = []
     _write(value, parts)
@@ -60,6 +61,8 @@ def _write(value: Json, out: list[str]) -> None:
                 out.append(json.dumps(key, ensure_ascii=False) + ":")
                 _write(value[key], out)
             out.append("}")
+        case _:  # left out in silence, it would give two requests one identity
+            raise TypeError(f"{type(value).__name__} is no kind of JSON value")
 
 
 def _utf16_units(text: str) -> bytes:

@@ -48,8 +48,11 @@ def to_text(moment: datetime) -> str:
 
 
 def from_text(text: str) -> datetime:
-    """Return the moment that `to_text` wrote. Raises `ValueError` for other text."""
-    return datetime.fromisoformat(text)
+    """Return the moment that *text* names; `ValueError` where it names none."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} does not say its time zone")
+    return moment
 
 
 def show_duration(seconds: float) -> str:

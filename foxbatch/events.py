@@ -431,7 +431,7 @@ def decode(line: bytes) -> Event:
     """
     try:
         event = _decoder.decode(line)
-    except msgspec.DecodeError as error:
+    except ValueError as error:  # msgspec's own, or text that is not UTF-8
         raise ValueError(_why_unreadable(line, error)) from None
     if event.v > FORMAT:
         raise ValueError(_too_new(event.v))
@@ -440,15 +440,15 @@ def decode(line: bytes) -> Event:
     return event
 
 
-def _why_unreadable(line: bytes, error: msgspec.DecodeError) -> str:
+def _why_unreadable(line: bytes, error: ValueError) -> str:
     try:
         fields = _header.decode(line)
-    except msgspec.DecodeError:
+    except ValueError:
         return f"not a JSON object ({error})"
     version, event = fields.get("v"), fields.get("event")
     if isinstance(version, int) and version > FORMAT:
         return _too_new(version)
-    if event not in WORDS:
+    if not isinstance(event, str) or event not in WORDS:
         return f"unknown event {event!r}; a newer foxbatch may have written it"
     return f"a {event} that is not complete ({error})"
 

@@ -67,6 +67,14 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def make_folder(folder: Path) -> None:
+    """Make *folder* and what is missing above it; their names are then durable."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        sync_folder(place.parent)
+
+
 class LedgerWriter:
     """Appends the facts of one run to a new file of its own.
 
@@ -97,11 +105,10 @@ class LedgerWriter:
         # No colon in the name: it has to exist on every file system.
         self.path = folder / f"{started}-{run}.jsonl"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._handle = os.open(self.path, flags | getattr(os, "O_BINARY", 0), 0o644)
             sync_folder(folder)
-            sync_folder(folder.parent)
         except OSError as error:
             raise _cannot_write(self.path, error) from error
 
@@ -127,10 +134,10 @@ class LedgerWriter:
             msgspec.structs.replace(event, v=FORMAT, seq=seq, at=at, run=self.run)
             for seq, event in enumerate(events, start=self._seq + 1)
         )
-        for event in stamped:
-            self._lane.admit(event)
+        lines = b"".join(map(encode, stamped))
+        self._lane.admit(*stamped)
         try:
-            self._write(b"".join(map(encode, stamped)))
+            self._write(lines)
             if durable:
                 self._fsync(self._handle)
         except OSError as error:
@@ -194,23 +201,33 @@ def read_facts(path: Path, *, on_torn: Callable[[str], None]) -> Iterator[Event]
     """
     lane: Lane | None = None
     try:
-        lines = path.read_bytes().splitlines(keepends=True)
+        content = path.read_bytes()
     except OSError as error:
-        raise LedgerError(
-            f"{path} cannot be read: {error.strerror}",
-            hint="Make the file readable for this user.",
-        ) from error
+        raise _cannot_read(path, error) from error
+    # NULs at the end: the size of the file came to the disk, what was written did not.
+    whole = content.rstrip(b"\0")
+    torn = whole != content
+    lines = whole.splitlines(keepends=True)
     for number, line in enumerate(lines, start=1):
         try:
             event = decode(line)
         except ValueError as error:
             if number == len(lines) and not line.endswith(b"\n"):
-                on_torn(path.name)
-                return
+                torn = True
+                break
             raise _damaged(path, number, str(error)) from None
         lane = lane or Lane(event.run)
         _check_place(path, number, event, lane)
         yield event
+    if torn:
+        on_torn(path.name)
+
+
+def _cannot_read(path: Path, error: OSError) -> LedgerError:
+    return LedgerError(
+        f"{path} cannot be read: {error.strerror or error}",
+        hint="Make it readable for this user and type the same command again.",
+    )
 
 
 def _check_place(path: Path, number: int, event: Event, lane: Lane) -> None:
@@ -241,13 +258,24 @@ def read_folder(folder: Path) -> LedgerReading:
         LedgerError: A file in it cannot be trusted.
     """
     reading = LedgerReading()
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in _files(folder):
         count = 0
         for event in read_facts(path, on_torn=reading.torn.append):
             reading.state.join(event)
             count += 1
         reading.files[path.name] = count
     return reading
+
+
+def _files(folder: Path) -> list[Path]:
+    # Not `glob`: it finds nothing in a folder that it may not read, and a ledger that
+    # looks empty buys everything again.
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == ".jsonl")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _cannot_read(folder, error) from error
 
 
 class DirLock:
@@ -263,7 +291,7 @@ class DirLock:
 
     def __enter__(self) -> None:
         try:
-            self._run_dir.mkdir(parents=True, exist_ok=True)
+            make_folder(self._run_dir)
             self._lock.acquire()
         except filelock.Timeout:
             raise RunDirLockedError(

@@ -171,13 +171,18 @@ class Lane:
         self.run = run
         self._stages: dict[AttemptId, Stage] = {}
 
-    def admit(self, event: Event) -> None:
-        """Take the file's next fact; `TransitionError` leaves all as it was."""
-        if isinstance(event, AttemptFact):
-            before = self._stages.get(event.attempt) or self._first_stage(event.attempt)
-            self._stages[event.attempt] = next_stage(before, event)
+    def admit(self, *events: Event) -> None:
+        """Take the file's next facts; `TransitionError` leaves all as it was."""
+        stages: dict[AttemptId, Stage] = {}
+        for event in events:
+            if isinstance(event, AttemptFact):
+                before = stages.get(event.attempt) or self._stage(event.attempt)
+                stages[event.attempt] = next_stage(before, event)
+        self._stages |= stages
 
-    def _first_stage(self, attempt: AttemptId) -> Stage:
+    def _stage(self, attempt: AttemptId) -> Stage:
+        if attempt in self._stages:
+            return self._stages[attempt]
         own = attempt.startswith(f"{self.run}-")
         return Stage.UNBORN if own else Stage.ELSEWHERE
 
@@ -305,13 +310,13 @@ class Attempt:
         self.heard_at = max(self.heard_at, event.at)
         match event:
             case SubmitIntended():
-                self.intended = event
+                self.intended = _later(self.intended, event)
                 self._rise(Submission.INTENDED)
             case SubmitRefused():
-                self.refused = event
+                self.refused = _later(self.refused, event)
                 self._rise(Submission.REFUSED)
             case SubmitUnknown():
-                self.unknown = event
+                self.unknown = _later(self.unknown, event)
                 self._rise(Submission.UNKNOWN)
             case SubmitSettled():
                 self._settle(event)
@@ -348,6 +353,9 @@ class Attempt:
         self.settled = event
 
     def _watch(self, event: StatusSeen | WatchEnded | ResultsSeen) -> None:
+        # There is a task. Where the file that says which is missing, the attempt is
+        # held: as a new one it would be bought twice.
+        self._rise(Submission.UNKNOWN)
         if isinstance(event, ResultsSeen):
             self.results = _later(self.results, event)
             self.remote = Remote.COMPLETED
@@ -459,7 +467,7 @@ class BatchState:
     Attributes:
         jobs: Everything that was ever planned or bought.
         runs: Every process run.
-        tasks: Which attempt each remote task belongs to.
+        tasks: Which attempt each remote task was ever said to belong to.
     """
 
     jobs: dict[JobId, JobState] = field(default_factory=dict)
@@ -482,9 +490,11 @@ class BatchState:
                         event.attempt, event.job
                     )
                 attempt.join(event)
-                if attempt.task is not None:
-                    owner = self.tasks.get(attempt.task, attempt.id)
-                    self.tasks[attempt.task] = min(owner, attempt.id)
+                if isinstance(event, SubmitAccepted | SubmitSettled) and event.task:
+                    # Of the fact, not of the attempt: what an attempt is known to be
+                    # changes, and would depend on the order of facts.
+                    owner = self.tasks.get(event.task, attempt.id)
+                    self.tasks[event.task] = min(owner, attempt.id)
 
     def _join_run(self, event: RunStarted | RunEnded | BatchHalted) -> None:
         run = self.runs.setdefault(event.run, Run(event.run))

@@ -91,7 +91,7 @@ class RetryPolicy:
         except ValueError:
             try:
                 wait_s = (parsedate_to_datetime(header) - now).total_seconds()
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, OverflowError):
                 return None
         # `not >=` also sorts out NaN; infinity is capped like any large number.
         return min(wait_s, self.retry_after_cap_s) if wait_s >= 0 else None
@@ -127,7 +127,8 @@ class Accept:
             return True
         if self.classes and not self.classes.issuperset(classes):
             return False
-        return len(classes) <= self.failed * jobs
+        # Not a product: 29 of 100 would be more than 0.29 * 100 = 28.999….
+        return len(classes) / jobs <= self.failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

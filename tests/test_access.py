@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from foxbatch.access import Access, Key, Origin, decide, key_file
+from foxbatch.access import Access, Key, decide, key_file
 from foxbatch.errors import KeyUnusableError, UsageError
+from foxbatch.events import Origin
 from foxbatch.provider import Provider, load_provider, parse_provider
 
 KEY = "sk-invented-for-this-test"

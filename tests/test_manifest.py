@@ -356,7 +356,8 @@ def test_texts_in_axes_and_let_are_guarded_too() -> None:
 
 
 def test_a_prompt_cut_on_its_second_line_shows_that_line() -> None:
-    text = f"{HEAD}jobs:\n  - id: a\n    model: m\n    prompts:\n      - A cat\n        on #66\n"
+    job = JOB.replace(" [A dog]", "\n      - A cat\n        on #66")
+    text = f"{HEAD}jobs:\n{job}"
 
     (problem,) = problems_of(text)
 

@@ -202,6 +202,7 @@ def test_a_valid_value_has_no_problems() -> None:
             "target must be text or a mapping, not the number 5",
             "",
         ),
+        ("target: true", "E-TYPE", "target must be text or a mapping, not true", ""),
         ("target: x", "E-PATTERN", 'target "x" does not have the right form', ""),
         (
             "target: {width: 5}",
@@ -291,6 +292,23 @@ def test_a_rule_that_forbids_a_combination_does_not_hide_other_problems() -> Non
 
     assert {problem.code for problem in found} == {"E-KEY-MISSING", "E-NOT-ALLOWED"}
     assert "Choose one." in {problem.hint for problem in found}
+
+
+def test_of_two_forms_of_text_the_nearer_one_is_explained() -> None:
+    schema: dict[str, Json] = {
+        "properties": {
+            "a": {
+                "anyOf": [
+                    {"type": "string", "pattern": "^x", "minLength": 3},
+                    {"type": "string", "pattern": "^y"},
+                ]
+            }
+        }
+    }
+
+    (problem,) = problems_of("a: z", schema)
+
+    assert problem.code == "E-PATTERN"
 
 
 def test_a_choice_of_numbers_says_to_remove_quotes() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from foxbatch.canonical import Json
 from foxbatch.errors import InvalidError, Problem
-from foxbatch.yaml12 import parse, scan
+from foxbatch.yaml12 import Document, parse, scan
 
 
 def only_problem(text: str | bytes) -> Problem:
@@ -112,6 +112,12 @@ def test_a_comment_behind_unquoted_text_is_found(text: str, lost: str | None) ->
     found = parse(f"a: {text}", file="m.yaml").comment_after(("a",))
 
     assert (found[1] if found else None) == lost
+
+
+def test_a_document_made_from_values_alone_knows_its_file() -> None:
+    document = Document({"a": 1}, "m.yaml", "")
+
+    assert str(document.position(("a",))) == "m.yaml:1:1"
 
 
 def test_a_missing_place_has_no_comment_and_is_no_block() -> None:

@@ -54,14 +54,15 @@ class Partial:
         path: Where it grows.
         size: Bytes so far.
         head: The first of them.
-        validator: What the server called this version of the file, for resuming;
-            whoever downloads sets it.
+        source: Where it comes from; whoever downloads sets this and the next.
+        validator: What the server called this version of the file, for resuming.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
         self.head = b""
+        self.source = ""
         self.validator: str | None = None
         self._sha256 = hashlib.sha256()
         self._file: BinaryIO | None = None
@@ -98,16 +99,13 @@ class Partial:
         self._sha256 = hashlib.sha256()
         self._begun = False
 
-    def close(self, *, fsync: Callable[[int], None] | None = None) -> None:
-        """Close the file, on disk if *fsync* is given; it may grow again later."""
+    def close(self) -> None:
+        """Close the file; it may grow again later."""
         if self._file is None:
             return
         file, self._file = self._file, None
         try:
-            with file:
-                file.flush()
-                if fsync is not None:
-                    fsync(file.fileno())
+            file.close()
         except OSError as error:
             _refuse(error, self.path)
 
@@ -128,6 +126,7 @@ class Store:
         self._root = run_dir / _FOLDER
         self._fsync = fsync
         self._partials: dict[tuple[JobId, int], Partial] = {}
+        self._durable: set[Path] = set()  # folders whose own name is on disk
 
     def partial(self, job_id: JobId, item: int) -> Partial:
         """Return where result *item* (from 1) of a job grows; the same until kept."""
@@ -162,9 +161,11 @@ class Store:
             raise ValueError(f"{extension!r} is no file extension")
         if partial.size == 0:
             partial.append(b"")  # so that an empty file exists too
+        partial.close()
         suffix = f"-{job_id[:_ID_CHARACTERS]}" + (f"-{item}" if item else "")
         try:
-            partial.close(fsync=self._fsync)
+            with partial.path.open("rb+") as file:
+                self._fsync(file.fileno())
             target = self._free(partial, output, suffix, extension)
             if target.exists():
                 partial.path.unlink()
@@ -217,14 +218,14 @@ class Store:
         ):
             _refuse_place(output)
         folder = self._root.joinpath(*path.parts[:-1])
-        missing = [
-            each for each in (folder, *folder.parents) if not each.exists()
-        ]  # deepest first
         folder.mkdir(parents=True, exist_ok=True)
         if not folder.resolve().is_relative_to(self._root.resolve()):
             _refuse_place(output)
-        for made in reversed(missing):
-            self._sync_folder(made.parent)
+        for each in (folder, *folder.parents):
+            if each == self._run_dir or each in self._durable:
+                break
+            self._sync_folder(each.parent)
+            self._durable.add(each)
         return folder, path.name
 
     def _sync_folder(self, folder: Path) -> None:

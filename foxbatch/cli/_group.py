@@ -61,11 +61,11 @@ HELP_FLAGS = ["-h", "--help"]
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are used."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names, in the order of `SECTIONS`."""
         return list(_HOME)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command; None where there is none of that name."""
         if cmd_name not in _HOME:
             return None
@@ -89,12 +89,13 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(
-        self, ctx: click.Context, formatter: click.HelpFormatter
+        self, _ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
         """List the commands by section, without importing any of them."""
+        width = max(map(len, _HOME))
         for section, commands in SECTIONS.items():
             with formatter.section(section):
-                formatter.write_dl(list(commands.items()), col_spacing=4)
+                formatter.write_dl([(n.ljust(width), t) for n, t in commands.items()])
 
 
 @click.command(

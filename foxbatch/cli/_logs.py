@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from foxbatch.cli._settings import redact, secrets_of
 
@@ -13,11 +12,14 @@ if TYPE_CHECKING:
     from structlog.typing import Processor, WrappedLogger
 
 
-def configure(environ: Mapping[str, str], *, verbosity: int, colour: bool) -> None:
-    """Send what the modules log to stderr, as JSON with `FOXBATCH_LOG=json`.
+def configure(
+    environ: Mapping[str, str], stream: TextIO, *, verbosity: int, colour: bool
+) -> None:
+    """Send what the modules log to *stream*, as JSON with `FOXBATCH_LOG=json`.
 
     Args:
         environ: The process environment.
+        stream: Standard error.
         verbosity: 0 says nothing below a warning, 1 shows facts, 2 shows requests.
         colour: Whether stderr shows colours.
     """
@@ -37,7 +39,7 @@ def configure(environ: Mapping[str, str], *, verbosity: int, colour: bool) -> No
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -13,10 +12,9 @@ from click.shell_completion import CompletionItem
 from foxbatch.errors import FoxbatchError
 
 CommandT = TypeVar("CommandT", bound=Callable[..., object])
-Decorator = Callable[[CommandT], CommandT]
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A stretch of time such as `90s`, `20m` or `1h30m`, or a number of seconds."""
 
     name = "duration"
@@ -32,14 +30,13 @@ class Duration(click.ParamType):
 
         if not isinstance(value, str):
             return value
-        with contextlib.suppress(ValueError):
-            seconds = float(value) if value.isdecimal() else parse_duration(value)
-            if seconds > 0:
-                return seconds
-        self.fail(f"{value!r} is not a duration such as 90s, 20m or 1h30m", param, ctx)
+        try:
+            return float(value) if value.isdecimal() else parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
-def formats(*names: str, default: str | None = None) -> Decorator[CommandT]:
+def formats(*names: str, default: str | None = None) -> Callable[[CommandT], CommandT]:
     """Return the `--format` option of a command; its first choice is the default."""
     return click.option(
         "--format",
@@ -51,17 +48,17 @@ def formats(*names: str, default: str | None = None) -> Decorator[CommandT]:
     )
 
 
-def manifest_argument() -> Decorator[CommandT]:
+def manifest_argument() -> Callable[[CommandT], CommandT]:
     """Return the MANIFEST argument; `-` is standard input."""
     return click.argument("manifest", type=click.Path(allow_dash=True))
 
 
-def run_argument() -> Decorator[CommandT]:
+def run_argument() -> Callable[[CommandT], CommandT]:
     """Return the RUN argument: a run directory, or the manifest that it belongs to."""
     return click.argument("run", type=click.Path())
 
 
-def out_option() -> Decorator[CommandT]:
+def out_option() -> Callable[[CommandT], CommandT]:
     """Return the option that names the run directory."""
     return click.option(
         "--out",
@@ -70,7 +67,7 @@ def out_option() -> Decorator[CommandT]:
     )
 
 
-def provider_option() -> Decorator[CommandT]:
+def provider_option() -> Callable[[CommandT], CommandT]:
     """Return the option that replaces the manifest's provider."""
     return click.option(
         "--provider",
@@ -80,7 +77,7 @@ def provider_option() -> Decorator[CommandT]:
     )
 
 
-def only_option() -> Decorator[CommandT]:
+def only_option() -> Callable[[CommandT], CommandT]:
     """Return the option that selects jobs."""
     return click.option(
         "--only",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from foxbatch.canonical import Json
 from foxbatch.cli._sources import Sources
@@ -42,12 +44,22 @@ class Terminal:
     @cached_property
     def out(self) -> Console:
         """The console for data."""
-        return self._console(sys.stdout)
+        return self._console(self.stdout)
+
+    @cached_property
+    def stdout(self) -> TextIO:
+        """The stream for data; writing ends the command when nobody reads it."""
+        return cast("TextIO", _Watched(sys.stdout, needed=True))
 
     @cached_property
     def err(self) -> Console:
         """The console for everything else."""
-        return self._console(sys.stderr)
+        return self._console(self.stderr)
+
+    @cached_property
+    def stderr(self) -> TextIO:
+        """The stream for everything else; a run outlives whoever reads it."""
+        return cast("TextIO", _Watched(sys.stderr, needed=False))
 
     def _console(self, stream: TextIO) -> Console:
         from rich.console import Console
@@ -65,7 +77,7 @@ class Terminal:
 
     def emit(self, text: str) -> None:
         """Write one line of data."""
-        sys.stdout.write(f"{text}\n")
+        self.stdout.write(f"{text}\n")
 
     def emit_json(self, value: Json, *, indent: int | None = None) -> None:
         """Write *value* as JSON, on one line unless *indent* is given."""
@@ -74,9 +86,63 @@ class Terminal:
     def say(self, text: str | Text = "") -> None:
         """Write one line for people."""
         if isinstance(text, str) and not self.is_fancy(sys.stderr):
-            sys.stderr.write(f"{text}\n")
+            self.stderr.write(f"{text}\n")
         else:
             self.err.print(text)
+
+
+class NobodyReadsError(Exception):
+    """Whoever read our data has seen enough; there is no need to go on."""
+
+
+class _Watched(io.TextIOBase):
+    """A stream whose reader may go away.
+
+    Args:
+        stream: Where text goes.
+        needed: Whether it is pointless to go on without a reader. A run goes on when
+            nobody listens to what it says.
+    """
+
+    def __init__(self, stream: TextIO, *, needed: bool) -> None:
+        self._stream = stream
+        self._needed = needed
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed has an attribute
+        return self._stream.encoding
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        with self._pipe():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._pipe():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _pipe(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            hush(self._stream)
+            if self._needed:
+                raise NobodyReadsError from None
+
+
+def hush(stream: TextIO) -> None:
+    """Let what is still written to *stream* go nowhere, also when Python ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def prepare(*streams: TextIO) -> None:

@@ -35,16 +35,16 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_THOUSAND = 999.95  # what would be shown as 1000.0 belongs to the next unit
+
+
 def size(size_bytes: int) -> str:
     """Return a size for people, in decimal units: `940 B`, `3.1 MB`."""
-    if size_bytes < 1000:
-        return f"{size_bytes} B"
-    amount, unit = float(size_bytes), "B"
-    for unit in ("kB", "MB", "GB", "TB"):
-        amount /= 1000
-        if amount < 999.95:
-            break
-    return f"{amount:.1f} {unit}"
+    number, steps = float(size_bytes), 0
+    while number >= _THOUSAND and steps < len(_UNITS) - 1:
+        number, steps = number / 1000, steps + 1
+    return f"{number:.1f} {_UNITS[steps]}" if steps else f"{size_bytes} B"
 
 
 def amount(number: float) -> str:

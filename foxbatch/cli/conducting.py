@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeAlias
 
 import anyio
-from anyio.abc import CancelScope
 
 from foxbatch.api import RunSummary
 from foxbatch.cli import _logs, ending
@@ -29,7 +28,9 @@ def conduct(terminal: Terminal, work: Work, *, form: str, verbosity: int) -> int
         verbosity: How often `-v` was given.
     """
     fancy = terminal.err.is_terminal
-    _logs.configure(terminal.environ, verbosity=verbosity, colour=fancy)
+    _logs.configure(
+        terminal.environ, terminal.stderr, verbosity=verbosity, colour=fancy
+    )
     screen = Screen(terminal)
     try:
         summary = anyio.run(_attended, work, screen)
@@ -62,16 +63,20 @@ async def _keep_moving(screen: Screen) -> None:
         await anyio.sleep(1 / FRAMES_PER_S)
 
 
-async def _hear_signals(stop: StopButton, scope: CancelScope, screen: Screen) -> None:
+async def _hear_signals(
+    stop: StopButton, scope: anyio.CancelScope, screen: Screen
+) -> None:
     """Stop in an orderly way at the first signal, at once at the second."""
+    heard = 0
     async for _ in _signals():
-        if stop.reason == "interrupted":
+        heard += 1
+        if heard > 1:
             scope.cancel()
             return
         stop.press("interrupted")
         screen.note(
             "interrupted: no further submission begins; remote tasks go on"
-            " (again: stop at once)"
+            " (Ctrl-C again stops at once)"
         )
 
 

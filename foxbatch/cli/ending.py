@@ -80,9 +80,8 @@ def _remarks(word: str, colour: str, remarks: list[Remark]) -> Iterator[Text]:
             (one_line(remark.label), "bold"),
             f"  {one_line(remark.text, 200)}",
         )
-    if more := len(remarks) - _MOST_REMARKS:
-        if more > 0:
-            yield Text(f"  {'':<9}and {more:,} more", "dim")
+    if (more := len(remarks) - _MOST_REMARKS) > 0:
+        yield Text(f"  {'':<9}and {more:,} more", "dim")
 
 
 def _files(summary: RunSummary, progress: Progress | None) -> Iterator[Text]:

@@ -15,19 +15,8 @@ if TYPE_CHECKING:
     from foxbatch.matrix import Job, MatrixCell
 
 
-def show(terminal: Terminal, found: Sequence[Job] | Sequence[MatrixCell]) -> None:
-    """Print one line per job, or per cell of a matrix."""
-    from foxbatch.matrix import Job
-
-    jobs = [one for one in found if isinstance(one, Job)]
-    cells = [one for one in found if not isinstance(one, Job)]
-    if cells:
-        _show_cells(terminal, cells)
-    else:
-        _show_jobs(terminal, jobs)
-
-
-def _show_jobs(terminal: Terminal, jobs: Sequence[Job]) -> None:
+def show_jobs(terminal: Terminal, jobs: Sequence[Job]) -> None:
+    """Print one line per job."""
     columns = [
         Column("JOB", style="cyan"),
         Column("NAME", style="bold"),
@@ -49,7 +38,8 @@ def _show_jobs(terminal: Terminal, jobs: Sequence[Job]) -> None:
     terminal.say(count(len(jobs), "job"))
 
 
-def _show_cells(terminal: Terminal, found: Sequence[MatrixCell]) -> None:
+def show_cells(terminal: Terminal, found: Sequence[MatrixCell]) -> None:
+    """Print one line per cell of a matrix."""
     columns = [
         Column("SPEC", style="bold"),
         Column("INDEX", right=True),

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from foxbatch.canonical import Json
-from foxbatch.cli._tables import Column, show_table
+from foxbatch.cli._tables import Cell, Column, show_table
 from foxbatch.cli._terminal import Terminal
-from foxbatch.cli._text import amount, count, one_line
+from foxbatch.cli._text import count, one_line
 from foxbatch.cli.progress import label_of
-from foxbatch.cli.screen import PHASE_COLOURS
+from foxbatch.cli.screen import PHASE_COLOURS, estimate_in_words
 from foxbatch.clock import show_duration
-from foxbatch.planner import Action, Estimate, Plan, PlannedJob
+from foxbatch.planner import Action, Plan, PlannedJob
 
 if TYPE_CHECKING:
     from foxbatch.api import Wanted
@@ -41,7 +41,7 @@ def show(terminal: Terminal, plan: Plan, wanted: Wanted, run_dir: Path) -> None:
         Column("ACTION"),
         Column("WHY", style="dim", wraps=True),
     ]
-    rows = [
+    rows: list[list[Cell]] = [
         [
             job.id,
             label_of(job.wanted),
@@ -65,24 +65,10 @@ def _sums(plan: Plan, wanted: Wanted, run_dir: Path) -> Iterator[tuple[str, str]
         f"{counts[action]:,} {action}" for action in Action if counts[action]
     )
     yield "jobs", f"{count(len(plan.jobs), 'job')}: {did}" if did else "none"
-    yield "estimate", in_words(plan.estimate)
+    yield "estimate", estimate_in_words(plan.estimate)
     yield "run dir", one_line(show_path(run_dir))
     yield "pace", _pace(wanted)
     yield "retry", _retry(wanted)
-
-
-def in_words(estimate: Estimate) -> str:
-    """Return what new purchases are thought to cost; unknown is not zero."""
-    if not estimate.jobs:
-        return "nothing to buy"
-    priced = estimate.jobs - estimate.unpriced
-    about = f"about {amount(estimate.credits)} credits"
-    if not estimate.unpriced:
-        return about
-    unknown = "nothing like it was bought here yet"
-    if not priced:
-        return f"not known: {unknown}"
-    return f"{about} for {priced:,}, not known for {estimate.unpriced:,}: {unknown}"
 
 
 def _pace(wanted: Wanted) -> str:

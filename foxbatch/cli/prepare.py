@@ -34,6 +34,7 @@ _MANIFESTS = click.argument(
 @click.pass_obj
 def validate_command(
     terminal: Terminal,
+    *,
     manifests: Sequence[str],
     provider: str | None,
     strict: bool,
@@ -82,6 +83,7 @@ def _check(terminal: Terminal, path: str, provider: str | None) -> Checked:
 @click.pass_obj
 def expand_command(
     terminal: Terminal,
+    *,
     manifests: Sequence[str],
     provider: str | None,
     only: tuple[str, ...],
@@ -99,16 +101,15 @@ def expand_command(
     from foxbatch.cli import listing
 
     wanted = [load(terminal, path, provider) for path in manifests]
-    found: Iterator[Job] | Iterator[MatrixCell]
-    if cells:
-        found = (cell for one in wanted for cell in _cells(one))
-    else:
-        found = (job for one in wanted for job in _jobs(one, only))
+    jobs = (job for one in wanted for job in _jobs(one, only))
+    parts = (cell for one in wanted for cell in _cells(one))
     if form == "jsonl":
-        for thing in found:
+        for thing in parts if cells else jobs:
             terminal.emit_json(thing.to_json())
+    elif cells:
+        listing.show_cells(terminal, list(parts))
     else:
-        listing.show(terminal, list(found))
+        listing.show_jobs(terminal, list(jobs))
     return ExitCode.DONE
 
 
@@ -146,6 +147,7 @@ def _cells(wanted: Wanted) -> Iterator[MatrixCell]:
 @click.pass_obj
 def plan_command(
     terminal: Terminal,
+    *,
     manifest: str,
     out: Path | None,
     provider: str | None,

@@ -83,7 +83,9 @@ def _block(problem: Problem, sources: Sources, width: int) -> Text:
 
 
 def _remarks(problem: Problem) -> Iterator[tuple[str, str]]:
-    if problem.jobs is not None:
+    if problem.jobs == 1 and problem.example:
+        yield "in", f"job {problem.example}"
+    elif problem.jobs is not None:
         such_as = f", such as {problem.example}" if problem.example else ""
         yield "in", count(problem.jobs, "job") + such_as
     if problem.hint:
@@ -139,7 +141,7 @@ def _flat(text: str, at: int = 0) -> str:
 
 
 def _first(text: str, room: int) -> str:
-    """Return the start of *text*, cut with an ellipsis where it is wider than *room*."""
+    """Return the start of *text*, with an ellipsis where it is wider than *room*."""
     if cells(text) <= room:
         return text
     while text and cells(text) > room - 1:

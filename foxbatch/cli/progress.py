@@ -10,7 +10,6 @@ from foxbatch.canonical import JobId
 from foxbatch.events import (
     ArtifactStored,
     AttemptId,
-    BatchHalted,
     Event,
     JobFact,
     JobFailed,
@@ -34,7 +33,7 @@ _RATED_OVER = 30  # finished jobs: enough to be calm, few enough to notice a cha
 _SETTLED = frozenset(
     {Phase.DONE, Phase.FAILED, Phase.HELD, Phase.OVERDUE, Phase.SKIPPED}
 )
-_PHASES_AFTER: dict[type[Event], Phase] = {
+_PHASES_AFTER: dict[type[JobFact], Phase] = {
     SubmitIntended: Phase.SUBMITTING,
     SubmitAccepted: Phase.RUNNING,
     SubmitRefused: Phase.NEW,
@@ -60,11 +59,9 @@ class Progress:
         phases: Where each job stands that this run is about.
         failures: Why jobs failed, in the order in which it happened.
         held: Why the fate of jobs is unknown.
-        mismatches: Files that differ from what was asked for.
         submitted: Tasks that this run made.
         files: Files that this run stored.
         bytes: Their size together.
-        halted: Why submitting stopped, if it did.
     """
 
     def __init__(self, beginning: Beginning, now: float) -> None:
@@ -72,11 +69,9 @@ class Progress:
         self.phases: dict[JobId, Phase] = {}
         self.failures: dict[JobId, Remark] = {}
         self.held: dict[JobId, Remark] = {}
-        self.mismatches: list[Remark] = []
         self.submitted = 0
         self.files = 0
         self.bytes = 0
-        self.halted = ""
         self._labels: dict[JobId, str] = {}
         self._credits: dict[AttemptId, float] = {}
         self._finished: deque[float] = deque(maxlen=_RATED_OVER)
@@ -97,29 +92,41 @@ class Progress:
 
     def take(self, fact: Event, now: float) -> None:
         """Count one more fact that happened at *now*, in monotonic seconds."""
+        self._remark(fact)
+        self._price(fact)
+        match fact:
+            case SubmitAccepted():
+                self.submitted += 1
+            case ArtifactStored():
+                self.files += 1
+                self.bytes += fact.bytes
+            case JobSucceeded() | JobFailed():
+                self._finished.append(now)
+            case _:
+                pass
+        if isinstance(fact, JobFact) and not isinstance(fact, JobPlanned):
+            self.phases[fact.job] = self._phase_after(fact)
+
+    def _price(self, fact: Event) -> None:
+        match fact:
+            case SubmitAccepted() | StatusSeen() | JobSucceeded() | JobFailed():
+                if fact.credits is not None:
+                    self._credits[fact.attempt] = fact.credits
+            case _:
+                pass
+
+    def _remark(self, fact: Event) -> None:
         match fact:
             case SubmitIntended():
                 self.failures.pop(fact.job, None)
-            case SubmitAccepted():
-                self.submitted += 1
             case SubmitUnknown():
                 self.held[fact.job] = Remark(self.label(fact.job), fact.why)
-            case ArtifactStored():
-                self._store(fact)
-            case JobSucceeded():
-                self._finished.append(now)
             case JobFailed():
-                self._finished.append(now)
                 said = fact.message or fact.code or "no reason was given"
                 text = f"{fact.error_class}: {said}"
                 self.failures[fact.job] = Remark(self.label(fact.job), text)
-            case BatchHalted():
-                self.halted = fact.why
-        if isinstance(fact, JobFact) and not isinstance(fact, JobPlanned):
-            self.phases[fact.job] = self._phase_after(fact)
-        if isinstance(fact, SubmitAccepted | StatusSeen | JobSucceeded | JobFailed):
-            if fact.credits is not None:
-                self._credits[fact.attempt] = fact.credits
+            case _:
+                pass
 
     def _phase_after(self, fact: JobFact) -> Phase:
         known = self.phases.get(fact.job, Phase.NEW)
@@ -129,13 +136,7 @@ class Progress:
             case WatchEnded() if known is not Phase.DOWNLOADING:
                 return Phase.OVERDUE
             case _:
-                return _PHASES_AFTER.get(type(fact), known)  # type: ignore[arg-type]
-
-    def _store(self, fact: ArtifactStored) -> None:
-        self.files += 1
-        self.bytes += fact.bytes
-        for difference in fact.mismatch:
-            self.mismatches.append(Remark(self.label(fact.job), difference))
+                return _PHASES_AFTER.get(type(fact), known)
 
     def label(self, job: JobId) -> str:
         """Return what people call *job*."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from foxbatch.cli.screen import Screen
     from foxbatch.runner import StopButton
 
-FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 _EVERY_CLASS = "*"
 
 
@@ -32,34 +34,77 @@ class _RunCommand(click.Command):
         return super().parse_args(ctx, spelt)
 
 
-def _shared(function: FunctionT) -> FunctionT:
-    """Add the options that run and collect have in common."""
-    for decorate in reversed(
-        (
-            click.option(
-                "--stop-after",
-                type=options.Duration(),
-                help="Stop after so long, such as 50m; what runs remotely goes on.",
-            ),
-            click.option(
-                "--trust-host",
-                multiple=True,
-                metavar="HOST",
-                help="Let the key go to this host too; may be given several times.",
-            ),
-            click.option(
-                "--same-account",
-                is_flag=True,
-                help="The key is new, the account is the one this run belongs to.",
-            ),
-            options.formats("text", "json"),
-            click.option(
-                "-v", "--verbose", count=True, help="Log facts; -vv logs requests too."
-            ),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shared:
+    """What run and collect can both be told."""
+
+    stop_after: float | None
+    trust_host: tuple[str, ...]
+    same_account: bool
+    form: str
+    verbose: int
+
+    def options(self, terminal: Terminal) -> RunOptions:
+        from foxbatch import api
+
+        return api.RunOptions(
+            stop_after_s=self.stop_after,
+            trust_hosts=frozenset(self.trust_host),
+            same_account=self.same_account,
+            environ=terminal.environ,
+            dotenv=read_dotenv(),
         )
-    ):
-        function = decorate(function)
-    return function
+
+
+_SHARED = (
+    click.option(
+        "--stop-after",
+        type=options.Duration(),
+        help="Stop after so long, such as 50m; what runs remotely goes on.",
+    ),
+    click.option(
+        "--trust-host",
+        multiple=True,
+        metavar="HOST",
+        help="Let the key go to this host too; may be given several times.",
+    ),
+    click.option(
+        "--same-account",
+        is_flag=True,
+        help="The key is new, the account is the one this directory belongs to.",
+    ),
+    options.formats("text", "json"),
+    click.option(
+        "-v", "--verbose", count=True, help="Log facts to stderr; -vv logs more."
+    ),
+)
+
+
+def _shared(function: Callable[..., int]) -> Callable[..., int]:
+    """Add the options that run and collect have in common, as one argument."""
+
+    @functools.wraps(function)
+    def gathered(
+        *args: object,
+        stop_after: float | None,
+        trust_host: tuple[str, ...],
+        same_account: bool,
+        form: str,
+        verbose: int,
+        **rest: object,
+    ) -> int:
+        shared = _Shared(
+            stop_after=stop_after,
+            trust_host=trust_host,
+            same_account=same_account,
+            form=form,
+            verbose=verbose,
+        )
+        return function(*args, shared=shared, **rest)
+
+    for decorate in reversed(_SHARED):
+        gathered = decorate(gathered)
+    return gathered
 
 
 @click.command(cls=_RunCommand)
@@ -92,8 +137,9 @@ def _shared(function: FunctionT) -> FunctionT:
 )
 @_shared
 @click.pass_obj
-def run_command(  # one parameter per flag: that is the command
+def run_command(
     terminal: Terminal,
+    *,
     manifest: str,
     out: Path | None,
     provider: str | None,
@@ -104,7 +150,7 @@ def run_command(  # one parameter per flag: that is the command
     detach: bool,
     speed: float,
     seed: int,
-    **shared: object,
+    shared: _Shared,
 ) -> int:
     """Submit, wait and download; the same command goes on.
 
@@ -130,9 +176,8 @@ def run_command(  # one parameter per flag: that is the command
     from foxbatch.planner import Choice
 
     classes = {name for text in retry_failed for name in text.split(",")}
-    chosen = _options(
-        terminal,
-        shared,
+    chosen = dataclasses.replace(
+        shared.options(terminal),
         out=out,
         choice=Choice(only=only, retry_failed=frozenset(classes)),
         max_new=max_new,
@@ -158,10 +203,11 @@ def run_command(  # one parameter per flag: that is the command
 @click.pass_obj
 def collect_command(
     terminal: Terminal,
+    *,
     run: str,
     out: Path | None,
     provider: str | None,
-    **shared: object,
+    shared: _Shared,
 ) -> int:
     """Fetch what was bought; buys nothing.
 
@@ -174,7 +220,7 @@ def collect_command(
     from foxbatch import api
 
     run_dir = api.find_run_dir(run, out=out, provider=provider)
-    chosen = _options(terminal, shared)
+    chosen = shared.options(terminal)
 
     def work(screen: Screen, stop: StopButton) -> Awaitable[RunSummary]:
         return api.collect(run_dir, chosen, audience=[screen], stop=stop)
@@ -182,19 +228,13 @@ def collect_command(
     return _conduct(terminal, shared, work)
 
 
-def _options(
-    terminal: Terminal, shared: dict[str, object], **further: Unpack[_Further]
-) -> RunOptions:
-    ...
-
-
 def _conduct(
     terminal: Terminal,
-    shared: dict[str, object],
+    shared: _Shared,
     work: Callable[[Screen, StopButton], Awaitable[RunSummary]],
 ) -> int:
     from foxbatch.cli import conducting
 
     return conducting.conduct(
-        terminal, work, form=str(shared["form"]), verbosity=int(str(shared["verbose"]))
+        terminal, work, form=shared.form, verbosity=shared.verbose
     )

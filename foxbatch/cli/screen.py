@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Group
 from rich.live import Live
 from rich.text import Text
@@ -21,12 +24,13 @@ from foxbatch.events import (
     BatchHalted,
     Event,
     JobFailed,
+    JobPlanned,
     SubmitAccepted,
     SubmitUnknown,
     WatchEnded,
 )
 from foxbatch.lifecycle import Phase
-from foxbatch.planner import Action
+from foxbatch.planner import BUYS, Action, Estimate
 
 if TYPE_CHECKING:
     from foxbatch.api import Beginning
@@ -48,6 +52,7 @@ FRAMES_PER_S = 8
 _SUMMARY_EVERY_S = 10.0
 _REMARKS = 3
 _WIDEST = 100
+_KINDS = 5
 
 
 class Screen:
@@ -90,6 +95,18 @@ class Screen:
         elif said := remarkable(fact, self.progress):
             self._print(said)
 
+    def note(self, text: str) -> None:
+        """Say something beside the facts."""
+        self._print(Text(text, "bold yellow"))
+
+    def ask(self, beginning: Beginning) -> bool:
+        """Ask whether the run may cost what it will cost. The default is no."""
+        self.pause()
+        for line in question(beginning):
+            self._terminal.say(line)
+        with _interruptible():
+            return click.confirm("Submit them?", default=False, err=True)
+
     # ---- Moving
 
     def tick(self) -> None:
@@ -109,7 +126,7 @@ class Screen:
             self._terminal.say(pulse(self.progress, now))
 
     def pause(self) -> None:
-        """Take the display away, to ask something or for good; `tick` brings it back."""
+        """Take the display away; the next `tick` brings it back."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -130,9 +147,8 @@ class Screen:
             Text(f"  {'  ·  '.join(_figures(progress, now))}", "dim"),
         ]
         trouble = [*progress.held.values(), *progress.failures.values()]
-        for remark in trouble[-_REMARKS:]:
-            lines.append(_trouble(remark, width))
-        return Group(*lines, Text())
+        recent = (_trouble(remark, width) for remark in trouble[-_REMARKS:])
+        return Group(*lines, *recent, Text())
 
 
 # ---- Sentences
@@ -150,7 +166,7 @@ def opening(beginning: Beginning) -> Iterator[Text]:
     yield Text.assemble(
         (one_line(beginning.name), "bold"),
         f": {count(len(plan.jobs), 'job')}, {', '.join(parts)}",
-        (f" · {beginning.provider} at {beginning.base_url}", "dim"),
+        (f" · {_where(beginning)}", "dim"),
     )
     for name in beginning.torn:
         yield Text(
@@ -159,10 +175,68 @@ def opening(beginning: Beginning) -> Iterator[Text]:
         )
 
 
+def _where(beginning: Beginning) -> str:
+    if not beginning.base_url:
+        return f"the embedded {beginning.provider}"
+    return f"{beginning.provider} at {one_line(beginning.base_url)}"
+
+
+def question(beginning: Beginning) -> Iterator[Text]:
+    """Yield what a person should know before agreeing to a purchase."""
+    buys = beginning.plan.with_action(*BUYS)
+    again = sum(job.action is Action.RETRY for job in buys)
+    yield Text()
+    yield Text.assemble(
+        (count(len(buys), "new job"), "bold"),
+        f" on {beginning.provider}, which costs money",
+        f" ({again:,} of them bought before, and failed)" if again else "",
+    )
+    kinds = Counter(_kind(job.wanted) for job in buys)
+    for kind, number in kinds.most_common(_KINDS):
+        yield Text(f"  {number:>5,} × {kind}")
+    if len(kinds) > _KINDS:
+        yield Text(f"        and {len(kinds) - _KINDS:,} more kinds", "dim")
+    yield Text(f"  estimate: {estimate_in_words(beginning.plan.estimate)}")
+
+
+def _kind(wanted: JobPlanned) -> str:
+    request = wanted.request
+    parts = [wanted.model, str(request.get("resolution", ""))]
+    if "duration" in request:
+        parts.append(f"{request['duration']} s")
+    if "generate_audio" in request:
+        parts.append("with sound" if request["generate_audio"] else "silent")
+    return one_line("  ".join(filter(None, parts)))
+
+
+def estimate_in_words(estimate: Estimate) -> str:
+    """Return what new purchases are thought to cost; unknown is not zero."""
+    if not estimate.jobs:
+        return "nothing to buy"
+    priced = estimate.jobs - estimate.unpriced
+    about = f"about {amount(estimate.credits)} credits"
+    if not estimate.unpriced:
+        return about
+    unknown = "nothing like it was bought here yet"
+    if not priced:
+        return f"not known: {unknown}"
+    return f"{about} for {priced:,}, not known for {estimate.unpriced:,}: {unknown}"
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a question: the event loop, which took it, does not run now."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def accepted_line(fact: SubmitAccepted) -> str:
     """Return the stable line that a log keeps where a disk does not."""
-    credits = "unknown" if fact.credits is None else f"{fact.credits:.12g}"
-    return f"accepted job={fact.job} task={fact.task} credits={credits}"
+    reserved = "unknown" if fact.credits is None else f"{fact.credits:.12g}"
+    return f"accepted job={fact.job} task={fact.task} credits={reserved}"
 
 
 def remarkable(fact: Event, progress: Progress) -> Text | None:

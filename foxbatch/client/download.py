@@ -20,7 +20,6 @@ MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({401, 403, 404, 410})
 _BEYOND_THE_END = 416
-_TELLING_BYTES = 64  # enough to know a page from a film
 _MEDIA = frozenset({"video", "image", "audio"})
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)")
 
@@ -75,6 +74,12 @@ async def fetch(
             its files be on one.
         look_up: Whether host names are resolved to find out.
     """
+    # A signature in the query may be new; anything else makes it another file, even if
+    # both were written in the same second.
+    source = url.partition("?")[0]
+    if target.source != source:
+        target.reset()
+        target.source = source
     for _ in range(MAX_REDIRECTS + 1):
         refused = await _refused(url, api_host, look_up=look_up)
         if refused is not None:
@@ -130,16 +135,11 @@ async def _receive(
     if isinstance(total, FetchFailed):
         return total
     content_type = response.headers.get("content-type")
-    checked = expect_kind not in _MEDIA
     async for chunk in response.aiter_bytes():
         target.append(chunk)
         if target.size > MAX_FILE_BYTES:
             target.reset()
             return FetchFailed(f"more than {MAX_FILE_BYTES} bytes", permanent=True)
-        if not checked and target.size >= _TELLING_BYTES:
-            checked = True
-            if is_page(target.head, content_type):
-                break
     return _judge(target, expect_kind, content_type, total)
 
 
@@ -195,7 +195,7 @@ async def _refused(url: str, api_host: str, *, look_up: bool) -> FetchFailed | N
     """Return why *url* is not asked at all, None if it may be."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host, _ = parts.hostname or "", parts.port  # both can be impossible
     except ValueError:
         return FetchFailed("no address", permanent=True)
     if parts.scheme not in ("http", "https") or not host:

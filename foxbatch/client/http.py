@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ssl
+import zlib
 from functools import cache
-from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import anyio
 import httpx
@@ -92,12 +92,7 @@ class ServiceClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         for client in (self._submits, self._polls, self._downloads):
             with anyio.CancelScope(shield=True):
                 await client.aclose()
@@ -129,7 +124,9 @@ class ServiceClient:
     async def _exchange_submit(self, request: httpx.Request) -> SubmitOutcome:
         response, body = await _exchange(self._submits, request)
         if body is None:
-            return Unknown(f"status {response.status_code} with an endless answer")
+            return Unknown(
+                f"status {response.status_code} with a body that is too long"
+            )
         return classify_submit(
             self._provider,
             response.status_code,
@@ -157,7 +154,9 @@ class ServiceClient:
             with anyio.move_on_after(_WHOLE_POLL_S):
                 response, body = await _exchange(self._polls, request)
                 outcome = (
-                    PollTrouble("an endless answer", status=response.status_code)
+                    PollTrouble(
+                        "an answer that is too long", status=response.status_code
+                    )
                     if body is None
                     else classify_poll(
                         self._provider,
@@ -205,20 +204,34 @@ class ServiceClient:
 async def _exchange(
     client: httpx.AsyncClient, request: httpx.Request
 ) -> tuple[httpx.Response, bytes | None]:
-    """Send *request* and return the answer with its body; None for an endless one."""
+    """Send *request* and return the answer with its body, None if that is too long."""
     response = await client.send(request, stream=True, follow_redirects=False)
     body = bytearray()
     try:
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > MAX_REPLY_BYTES:
-                return response, None
+        # Not `aiter_bytes`: it puts the connection away before it ends, and an answer
+        # that has arrived must not be lost to a cancellation in that moment.
+        async for chunk in cast("httpx.AsyncByteStream", response.stream):
+            # One that never ends is ended by the caller's deadline.
+            if len(body) <= MAX_REPLY_BYTES:
+                body += chunk
     finally:
-        # An answer that has arrived must not be lost to a cancellation while the
-        # connection is put away.
         with anyio.CancelScope(shield=True):
             await response.aclose()
-    return response, bytes(body)
+    if len(body) > MAX_REPLY_BYTES:
+        return response, None
+    return response, _decoded(bytes(body), response.headers.get("content-encoding"))
+
+
+def _decoded(body: bytes, encoding: str | None) -> bytes | None:
+    """Return *body* as it was meant, should a server compress it in spite of us."""
+    if encoding not in ("gzip", "deflate"):
+        return body
+    decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)  # finds out which of the two
+    try:
+        plain = decoder.decompress(body, MAX_REPLY_BYTES)
+    except zlib.error:
+        return body  # evidence, and no JSON
+    return None if decoder.unconsumed_tail else plain
 
 
 def _client(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,15 +173,16 @@ def parse_manifest(content: bytes, *, path: Path | None, shown_as: str) -> Manif
 
 def _problems(document: Document) -> Iterator[Problem]:
     eaten = list(eaten_text(document))
-    covered = [problem.pointer for problem in eaten]
+    # What follows from a text that was not read as meant is not said as well.
+    covered = {problem.pointer for problem in eaten}
     places = {problem.position for problem in document.problems}
     for problem in _checker().problems(
         document.value,
         lambda where, key: document.position(where, key=key),
         subject="the manifest",
     ):
-        inside = any(f"{problem.pointer}/".startswith(f"{at}/") for at in covered)
-        if not inside and problem.position not in places:
+        around = itertools.accumulate(problem.pointer.split("/"), "{}/{}".format)
+        if covered.isdisjoint(around) and problem.position not in places:
             yield problem
     yield from eaten
     yield from rules(document)

@@ -57,7 +57,7 @@ def _cut_by_comment(document: Document, where: Where) -> Iterator[Problem]:
         return
     position, lost = comment
     kept = document.position(where)
-    last = document.text.split("\n")[position.line - 1]
+    last = document.line(position.line)
     start = kept.column - 1 if kept.line == position.line else 0
     whole = last[start:].strip()
     yield Problem(

@@ -15,7 +15,7 @@ from foxbatch.matrix.slugs import labels
 from foxbatch.matrix.variables import Variables
 from foxbatch.schema import show
 from foxbatch.sources import Sources
-from foxbatch.template import Pattern, TemplateError
+from foxbatch.template import TemplateError
 from foxbatch.yaml12 import Where
 
 UNSET: Json = {"$unset": True}
@@ -33,14 +33,15 @@ class Choice:
         where: Its place in the manifest; of a line of a file, that of the file's name.
         position: Where it was written, in the manifest or in the text file.
         label: Of a prompt: its `prompt_id`.
-        pattern: Of a prompt that the manifest writes: rendered anew in each cell.
+        template: Of a prompt: whether the manifest writes it, and it is rendered anew
+            in each cell; text of a file is taken as it is.
     """
 
     value: Json
     where: Where
     position: Position
     label: str = ""
-    pattern: Pattern | None = None
+    template: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,12 +199,7 @@ def _prompts(items: Json, where: Where, reading: Reading) -> Axis:
     found: list[Choice] = []
     whole = True
     for item, here in places:
-        try:
-            prompts = _prompt(item, here, reading)
-        except TemplateError as error:
-            here = (*here, "text") if isinstance(item, dict) else here  # noqa: PLW2901
-            reading.report(template_problem(error, reading.manifest.document, here))
-            prompts = []
+        prompts = _prompt(item, here, reading)
         whole &= bool(prompts)
         found += prompts
     names = labels([prompt.value for prompt in found], [p.label for p in found])
@@ -221,11 +217,11 @@ def _prompt(item: Json, where: Where, reading: Reading) -> list[Choice]:
             here = (*where, "text")
             label = rest.get("id")
             given = label if isinstance(label, str) else ""
-            return [Choice(text, here, position(here), given, Pattern.parse(text))]
+            return [Choice(text, here, position(here), given, template=True)]
         case {"lines": _}:
             return _lines(item, where, reading)
         case _:
-            return [Choice(item, where, position(where), "", Pattern.parse(item))]
+            return [Choice(item, where, position(where), template=True)]
 
 
 def _duplicate(axis: str, choice: Choice, first: Choice) -> Problem:

@@ -24,10 +24,9 @@ from foxbatch.matrix.axes import (
     Reading,
     rendered_with_vars,
 )
-from foxbatch.matrix.reporting import template_problem, warning
+from foxbatch.matrix.reporting import warning
 from foxbatch.matrix.slugs import labels
 from foxbatch.schema import nearest, show, suggest
-from foxbatch.template import Pattern, TemplateError
 
 _SHOWN_VALUES = 8
 
@@ -298,14 +297,9 @@ def _choice(
         return Choice(value, where, at) if ok else None
     if part == "exclude":
         return Choice(entry[key], where, at)
-    try:
-        pattern = Pattern.parse(entry[key])
-    except TemplateError as error:
-        reading.report(template_problem(error, reading.manifest.document, where))
-        return None
     given = entry.get(PROMPT_ID)
     label = labels([entry[key]], [given if isinstance(given, str) else ""])[0]
-    return Choice(entry[key], where, at, label, pattern)
+    return Choice(entry[key], where, at, label, template=True)
 
 
 def _axis_of(key: str) -> str:

@@ -74,10 +74,12 @@ class Expansion:
                 alone.add(cell.alone)
             yield cell
         warn_of_lone_includes(self.product, alone, self.reading)
-        if empty and not self.reading.spec.allow_empty:
+        spec = self.reading.spec
+        complete = len(self.product.includes) == len(spec.include)
+        if empty and complete and not spec.allow_empty:
             self.reading.error(
                 "E-MATRIX-EMPTY",
-                f"the matrix of {self.reading.spec.id} has no combination left",
+                f"the matrix of {spec.id} has no combination left",
                 self.reading.position("matrix", key=True),
                 "Exclude less, or write `allow_empty: true` in the matrix.",
             )

@@ -130,6 +130,9 @@ class _Checks:
             self._tally.add(problem, name)
         if MODEL in draft.broken:
             return None
+        if MODEL not in draft.sources:
+            self._tally.add(_no_model(draft, recipe), name)
+            return None
         asked = draft.request.get(MODEL)
         known = self._provider.models
         if not isinstance(asked, str) or asked not in known:
@@ -188,6 +191,16 @@ class _Checks:
         return False
 
 
+def _no_model(draft: Draft, recipe: Recipe) -> Problem:
+    return Problem(
+        "E-KEY-MISSING",
+        "this job names no model",
+        recipe.position(draft, (), key=False),
+        "Add `model: …`; `foxbatch models` lists them.",
+        pointer=pointer(recipe.place(draft, ())),
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _First:
     name: str
@@ -231,7 +244,10 @@ def _placed(problem: Problem, draft: Draft, recipe: Recipe) -> Problem:
     """Return *problem* with a pointer into the manifest instead of the request."""
     name, _, rest = problem.pointer.removeprefix("/").partition("/")
     name = name.replace("~1", "/").replace("~0", "~")
-    at = pointer(recipe.place(draft, (name,) if name else ()))
+    inside: Where = (name,) if name else ()
+    unknown = problem.code == "E-KEY-UNKNOWN"
+    place = recipe.key_place(draft, name) if unknown else recipe.place(draft, inside)
+    at = pointer(place)
     return replace(problem, pointer=f"{at}/{rest}" if rest else at)
 
 

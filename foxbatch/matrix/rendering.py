@@ -11,9 +11,8 @@ from foxbatch.errors import Problem
 from foxbatch.manifest import Spec
 from foxbatch.matrix.axes import PROMPT, PROMPT_ID, Reading
 from foxbatch.matrix.cells import Cell
-from foxbatch.matrix.reporting import template_problem, warning
+from foxbatch.matrix.reporting import circle, template_problem, warning
 from foxbatch.matrix.variables import in_order
-from foxbatch.schema import pointer
 from foxbatch.template import Pattern, Reference, TemplateError
 from foxbatch.yaml12 import Where
 
@@ -150,10 +149,13 @@ class Renderer:
                 other for other in _second(names, "let") if other in spec.let
             ]
         order, circles = in_order(edges)
-        for circle in circles:
-            where = (*spec.where, "let", circle[0])
-            self._reading.report(circle_problem(circle, "let", where, self._reading))
-            for name in circle:
+        for names in circles:
+            where = (*spec.where, "let", names[0])
+            said, steps = "let values refer to each other", [*names, names[0]]
+            self._reading.report(
+                circle(said, steps, self._reading.manifest.document, where)
+            )
+            for name in names:
                 self._lets[name] = Slot(where, None)
         for name in order:
             where = (*spec.where, "let", name)
@@ -176,6 +178,13 @@ class Renderer:
     def used_names(self) -> set[str]:
         """Return the names of `matrix` that the used `let` values depend on."""
         return {name for let in self._used_lets for name in self._lets[let].matrix}
+
+    def leading_to(self, name: str, slot: Slot) -> list[str]:
+        """Return `let` names by way of which *slot* refers to `matrix.<name>`."""
+        for let in slot.lets:
+            if name in self._lets[let].matrix:
+                return [let, *self.leading_to(name, self._lets[let])]
+        return []
 
     def render(self, slot: Slot, frame: Frame) -> Json:
         """Return the value of *slot* for one job.
@@ -247,17 +256,3 @@ def _second(references: list[Reference], namespace: str) -> Iterator[str]:
     for reference in references:
         if reference.namespace == namespace and len(reference.path) > 1:
             yield str(reference.path[1])
-
-
-def circle_problem(
-    circle: list[str], namespace: str, where: Where, reading: Reading
-) -> Problem:
-    """Return the problem of values that refer to each other in a circle."""
-    shown = " -> ".join(f"{namespace}.{name}" for name in [*circle, circle[0]])
-    return Problem(
-        "E-REF-CYCLE",
-        f"{namespace} values refer to each other in a circle: {shown}",
-        reading.manifest.document.position(where),
-        "Write one of them without the others.",
-        pointer=pointer(where),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -53,6 +53,19 @@ def template_problem(error: TemplateError, document: Document, where: Where) -> 
         _shifted(document, place, error.offset),
         error.hint,
         pointer=pointer(place),
+    )
+
+
+def circle(
+    said: str, steps: Sequence[str], document: Document, where: Where
+) -> Problem:
+    """Return the problem of values that need each other, the first one again last."""
+    return Problem(
+        "E-REF-CYCLE",
+        f"{said} in a circle: {' -> '.join(steps)}",
+        document.position(where),
+        "Write one of them without the others.",
+        pointer=pointer(where),
     )
 
 

@@ -11,8 +11,8 @@ from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem, Related
 from foxbatch.matrix.axes import PROMPT, UNSET, Choice, Reading
 from foxbatch.matrix.cells import Cell, Product
-from foxbatch.matrix.rendering import SAID, Frame, Renderer, Slot, circle_problem
-from foxbatch.matrix.reporting import warning
+from foxbatch.matrix.rendering import SAID, Frame, Renderer, Slot
+from foxbatch.matrix.reporting import circle, warning
 from foxbatch.provider import Model, Provider
 from foxbatch.schema import nearest
 from foxbatch.template import TemplateError
@@ -85,14 +85,16 @@ class Recipe:
 
     def _prompt_slot(self, prompt: Choice) -> Slot | None:
         """Return what renders a prompt; None for text that is taken as it is."""
-        if prompt.pattern is None or not prompt.pattern.names:
+        if not prompt.template:
             return None
         slot = self.renderer.slot(prompt.value, prompt.where)
         if not slot.refers_to(PROMPT):
             return slot
-        names = ["prompt", *slot.lets] if slot.lets else ["prompt"]
+        by_way_of = [f"let.{name}" for name in self.renderer.leading_to(PROMPT, slot)]
+        steps = ["matrix.prompt", *by_way_of, "matrix.prompt"]
+        document = self._reading.manifest.document
         self._reading.report(
-            circle_problem(names, "matrix", prompt.where, self._reading)
+            circle("a prompt contains itself", steps, document, prompt.where)
         )
         return Slot(prompt.where, None)
 
@@ -310,14 +312,21 @@ class Recipe:
                 return (*choice.where, *tail)
         return (*source.where, *rest)
 
+    def key_place(self, draft: Draft, name: str) -> Where:
+        """Return where the key of a request is written: of an axis, its name."""
+        source = draft.sources.get(name)
+        if source is None:
+            return self.place(draft, ())
+        axis = self._product.axes.get(name)
+        if isinstance(source, Choice) and name in draft.cell.choices and axis:
+            return axis.where
+        return source.where
+
     def position(self, draft: Draft, inside: Where, *, key: bool) -> Position:
         """Return where that stands: its key, or its value, maybe in a text file."""
         document = self._reading.manifest.document
-        source = draft.sources.get(str(inside[0])) if inside else None
-        if key and source is not None and len(inside) == 1:
-            if isinstance(source, Choice):
-                return self._key_of(str(inside[0]), source)
-            return document.position(source.where, key=True)
+        if key and len(inside) == 1:
+            return document.position(self.key_place(draft, str(inside[0])), key=True)
         where = self.place(draft, inside)
         for choice in self._choices(draft):
             if choice.where == where:

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from foxbatch.canonical import Json
-from foxbatch.errors import Problem
 from foxbatch.manifest import Manifest
-from foxbatch.matrix.reporting import Report, template_problem, warning
+from foxbatch.matrix.reporting import Report, circle, template_problem, warning
 from foxbatch.schema import nearest
 from foxbatch.template import Pattern, TemplateError
 
@@ -59,9 +58,10 @@ def resolve(manifest: Manifest, report: Report) -> Variables:
             report(template_problem(error, manifest.document, ("vars", name)))
             variables.broken.add(name)
     order, circles = in_order({name: list(_names(patterns[name])) for name in patterns})
-    for circle in circles:
-        variables.broken.update(circle)
-        report(_circle_problem(circle, manifest))
+    for names in circles:
+        variables.broken.update(names)
+        said, where = "vars refer to each other", ("vars", names[0])
+        report(circle(said, [*names, names[0]], manifest.document, where))
     for name in order:
         pattern = patterns[name]
         if not variables.note_uses(pattern) or name in variables.broken:
@@ -114,18 +114,8 @@ def in_order(edges: Mapping[str, list[str]]) -> tuple[list[str], list[list[str]]
             return list(TopologicalSorter(known).static_order()), circles
         except CycleError as error:
             # The sorter lists what is referred to before what refers to it.
-            circle: list[str] = error.args[1][:0:-1]
-            start = min(range(len(circle)), key=lambda i: list(edges).index(circle[i]))
-            circles.append(circle[start:] + circle[:start])
-            for name in circle:
+            names: list[str] = error.args[1][:0:-1]
+            start = names.index(min(names, key=list(edges).index))
+            circles.append(names[start:] + names[:start])
+            for name in names:
                 known[name] = []
-
-
-def _circle_problem(circle: list[str], manifest: Manifest) -> Problem:
-    shown = " -> ".join([*circle, circle[0]])
-    return Problem(
-        "E-REF-CYCLE",
-        f"vars refer to each other in a circle: {shown}",
-        manifest.document.position(("vars", circle[0])),
-        "Write one of them without the others.",
-    )

@@ -69,17 +69,15 @@ _FIRST = ("x-not-yet", "not", "type", "const", "enum")
 
 def roots(errors: Sequence[ValidationError]) -> Iterator[ValidationError]:
     """Yield those of *errors* that do not merely follow from another one."""
-    leading: dict[Where, int] = {}
+    places: dict[Where, list[ValidationError]] = {}
     for error in errors:
-        where = tuple(error.absolute_path)
-        leading[where] = min(leading.get(where, len(_FIRST)), _rank(error))
-    for error in errors:
-        where = tuple(error.absolute_path)
-        if _rank(error) > leading[where] and leading[where] < len(_FIRST):
-            continue
-        if error.validator == "required" and _misspelt(error, errors):
-            continue
-        yield error
+        places.setdefault(tuple(error.absolute_path), []).append(error)
+    for here in places.values():
+        first = min(map(_rank, here))
+        for error in here:
+            follows = first < _rank(error)
+            if not follows and not _misspelt(error, here):
+                yield error
 
 
 def _rank(error: ValidationError) -> int:
@@ -89,15 +87,16 @@ def _rank(error: ValidationError) -> int:
     return _FIRST.index(keyword) if keyword in _FIRST else len(_FIRST)
 
 
-def _misspelt(required: ValidationError, errors: Sequence[ValidationError]) -> bool:
-    """Return whether the key that is missing is there under a wrong name."""
-    absent = missing(required)
+def _misspelt(error: ValidationError, here: Sequence[ValidationError]) -> bool:
+    """Return whether a key that is missing is there under a wrong name."""
+    if error.validator != "required":
+        return False
+    absent = missing(error)
     return any(
-        nearest(extra, known(error.schema)) == absent
-        for error in errors
-        if error.validator == "additionalProperties"
-        and error.absolute_path == required.absolute_path
-        for extra in extras(error)
+        nearest(extra, known(other.schema)) == absent
+        for other in here
+        if other.validator == "additionalProperties"
+        for extra in extras(other)
     )
 
 

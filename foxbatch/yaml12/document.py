@@ -45,6 +45,15 @@ class Document:
     text: str = field(repr=False)
     problems: tuple[Problem, ...] = ()
     _root: Node | None = field(default=None, repr=False, compare=False)
+    _lines: list[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Split the text once: a manifest may have as many texts as lines."""
+        object.__setattr__(self, "_lines", self.text.split("\n"))
+
+    def line(self, number: int) -> str:
+        """Return one line of the text, counted from 1, without its end."""
+        return self._lines[number - 1]
 
     def position(self, where: Where, *, key: bool = False) -> Position:
         """Return where the value at *where* stands (its key with *key*).
@@ -82,7 +91,7 @@ class Document:
         if node is None or not node.plain:
             return None
         _, _, line, column = node.span
-        rest = self.text.split("\n")[line - 1][column - 1 :]
+        rest = self.line(line)[column - 1 :]
         comment = rest.lstrip(" \t")
         if not comment.startswith("#"):
             return None

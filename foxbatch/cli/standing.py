@@ -1,0 +1,152 @@
+"""Where jobs stand and what came of them, as tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from foxbatch import api
+from foxbatch.cli._tables import Cell, Column, show_table
+from foxbatch.cli._terminal import Terminal
+from foxbatch.cli._text import amount, count, one_line, size
+from foxbatch.cli.screen import PHASE_COLOURS
+from foxbatch.events import MediaFacts
+from foxbatch.lifecycle import Phase
+from foxbatch.results import Failure, Record
+
+_LOOK_AGAIN_S = 2.0
+
+
+def show(terminal: Terminal, status: api.Status) -> None:
+    """Print one line per job, then the sums and what needs a person."""
+    columns = [
+        Column("JOB", style="cyan"),
+        Column("NAME", style="bold"),
+        Column("PHASE"),
+        Column("TASK"),
+        Column("SINCE", style="dim"),
+        Column("ERROR", wraps=True),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            job.job,
+            job.name,
+            Text(job.phase, PHASE_COLOURS[job.phase]),
+            job.task or "-",
+            _moment(job.since),
+            in_words(job.error),
+        ]
+        for job in status.jobs
+    ]
+    show_table(terminal, columns, rows)
+    terminal.emit("")
+    for line in summary(status):
+        terminal.out.print(line, soft_wrap=True)
+
+
+def summary(status: api.Status) -> Iterator[Text]:
+    """Yield the sums of *status*, and what needs a person."""
+    line = Text()
+    for phase, colour in PHASE_COLOURS.items():
+        if number := status.phases.get(phase):
+            line.append("● ", colour).append(f"{number:,} {phase}   ")
+    yield line.append(one_line(api.show_path(status.run_dir)), "dim")
+    if status.running_pid is not None:
+        yield Text(f"process {status.running_pid} is working on it", "bold")
+    for job in status.at_risk:
+        yield Text(
+            f"at risk: {one_line(job.name)} is kept by the service until "
+            f"{_moment(job.valid_until)}; type foxbatch collect",
+            "bold red",
+        )
+    for job in status.jobs:
+        if job.phase is Phase.HELD:
+            alive = " (its run may still be alive elsewhere)" if job.maybe_alive else ""
+            yield Text(
+                f"held: {one_line(job.name)} may have been bought{alive}; type foxbatch"
+                f" settle {api.show_path(status.run_dir)} {job.job}",
+                "magenta",
+            )
+    for name in status.torn:
+        yield Text(f"ledger/{name} ends in an unfinished line, ignored", "yellow")
+
+
+def watch(terminal: Terminal, run_dir: Path) -> None:
+    """Show *run_dir* until no process works on it; in a pipe, one line per change."""
+    said = ""
+    while True:
+        status = api.status(run_dir)
+        line = next(summary(status)).plain
+        if terminal.out.is_terminal:
+            terminal.out.clear()
+            show(terminal, status)
+        elif line != said:
+            terminal.emit(line)
+            terminal.stdout.flush()
+        said = line
+        if status.running_pid is None:
+            return
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def show_records(terminal: Terminal, records: Sequence[Record]) -> None:
+    """Print one line per job with its files."""
+    columns = [
+        Column("JOB", style="cyan"),
+        Column("NAME", style="bold"),
+        Column("PHASE"),
+        Column("CREDITS", right=True),
+        Column("SECONDS", right=True),
+        Column("FILE"),
+        Column("SIZE", right=True),
+        Column("MEDIA", style="dim"),
+    ]
+    rows = [row for record in records for row in _rows(record)]
+    show_table(terminal, columns, rows)
+    terminal.say(count(len(records), "record"))
+
+
+def _rows(record: Record) -> Iterator[list[Cell]]:
+    start: list[Cell] = [
+        record.job,
+        f"{record.spec}/{record.name}",
+        Text(record.phase, PHASE_COLOURS[record.phase]),
+        "-" if record.credits is None else amount(record.credits),
+        "-" if record.latency_s is None else f"{record.latency_s:.1f}",
+    ]
+    for file in record.artifacts:
+        wrong = [f"! {'; '.join(file.mismatch)}"] if file.mismatch else []
+        media = " ".join([*_media(file.media), *wrong])
+        yield [*start, file.path, size(file.bytes), media]
+    if not record.artifacts:
+        yield [*start, in_words(record.error) or "-", "", ""]
+
+
+def _media(media: MediaFacts) -> Iterator[str]:
+    if media.width is not None and media.height is not None:
+        yield f"{media.width}×{media.height}"
+    if media.duration_s is not None:
+        yield f"{media.duration_s:g} s"
+    if media.video_codec is not None:
+        yield media.video_codec
+        yield media.audio_codec or "silent"
+    elif media.audio_codec is not None:
+        yield media.audio_codec
+    if media.kind == "unchecked":
+        yield "unchecked"
+
+
+def in_words(error: Failure | None) -> str:
+    """Return why a job is not done, in one line; empty where nothing is wrong."""
+    if error is None:
+        return ""
+    said = " ".join(filter(None, (error.code, error.message)))
+    return one_line(f"{error.error_class}: {said}" if said else error.error_class)
+
+
+def _moment(text: str | None) -> str:
+    """Return a moment of the ledger without its milliseconds."""
+    return "-" if not text else f"{text[:10]} {text[11:19]}Z"

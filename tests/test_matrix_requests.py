@@ -1,0 +1,609 @@
+"""What a cell becomes: templates, feeding axes, what is sent, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from foxbatch.canonical import Json
+from foxbatch.errors import Severity
+from tests.matrices import expand_job, expand_text
+
+T18 = """
+foxbatch: 1
+name: t18
+provider: sandbox
+vars:
+  style: "shot on ${{ vars.film }}"
+  film: Kodak
+  note: "literal $${{ vars.film }} and {{mustache}} and $10"
+defaults: {model: toy-1}
+jobs:
+  - id: t18
+    matrix: {axes: {animal: [fox, "${{ vars.film }}"], seconds: [4, 8]}}
+    let: {tempo: "${{ matrix.seconds }}s"}
+    params:
+      prompt: "a ${{ matrix.animal }}, ${{ vars.style }}, ${{ let.tempo }}"
+      duration: "${{ matrix.seconds }}"
+      generation_type: "${{ vars.note }}"
+"""
+
+
+def test_t18_vars_let_and_axes_in_templates() -> None:
+    outcome = expand_text(T18)
+
+    assert outcome.problems == []
+    assert outcome.prompts == [
+        "a fox, shot on Kodak, 4s",
+        "a fox, shot on Kodak, 8s",
+        "a Kodak, shot on Kodak, 4s",
+        "a Kodak, shot on Kodak, 8s",
+    ]
+    assert [request["duration"] for request in outcome.requests] == [4, 8, 4, 8]
+    assert {request["generation_type"] for request in outcome.requests} == {
+        "literal ${{ vars.film }} and {{mustache}} and $10"
+    }
+
+
+def test_t14_a_list_in_params_does_not_multiply() -> None:
+    outcome = expand_job("""
+        prompts: [from one to the other]
+        params:
+          generation_type: first-last-frame
+          image_urls: [https://x/1.png, https://x/2.png]
+        matrix: {axes: {seed: [1, 2]}}
+    """)
+
+    urls: Json = ["https://x/1.png", "https://x/2.png"]
+    assert [request["image_urls"] for request in outcome.requests] == [urls, urls]
+
+
+@pytest.mark.parametrize(
+    ("top", "job", "code", "says"),
+    [
+        pytest.param(
+            'vars: {a: "${{ vars.b }}", b: "${{ vars.a }}"}',
+            'prompts: ["${{ vars.a }}"]',
+            "E-REF-CYCLE",
+            ": a -> b -> a",
+            id="T19 a circle of vars",
+        ),
+        pytest.param(
+            "",
+            'matrix: {axes: {animal: [fox]}}\nparams: {prompt: "a ${{ matrix.animl }}"}',
+            "E-REF-UNKNOWN",
+            '"matrix.animl" is not defined',
+            id="T19 an unknown name",
+        ),
+        pytest.param(
+            "",
+            'params: {prompt: "${{ env.API_KEY }}"}',
+            "E-REF-NAMESPACE",
+            '"env.API_KEY" cannot be used here: there is no env',
+            id="T19 the environment",
+        ),
+        pytest.param(
+            "",
+            'matrix: {axes: {shot: [{x: 1}]}}\nparams: {prompt: "x ${{ matrix.shot }}"}',
+            "E-REF-TYPE",
+            '"matrix.shot" is a mapping and cannot stand inside text',
+            id="T19 a mapping in text",
+        ),
+        pytest.param(
+            'vars: {a: "${{ matrix.x }}"}',
+            'prompts: ["${{ vars.a }}"]',
+            "E-REF-NAMESPACE",
+            "there is no matrix",
+            id="vars that depend on the matrix",
+        ),
+        pytest.param(
+            'vars: {a: "${{ x"}',
+            'prompts: ["${{ vars.a }}"]',
+            "E-REF-SYNTAX",
+            "never closed",
+            id="a var that is no template",
+        ),
+        pytest.param(
+            "",
+            "prompts: [x]\nparams: {seed: '${{ }}'}",
+            "E-REF-SYNTAX",
+            "is not a reference",
+            id="a parameter that is no template",
+        ),
+        pytest.param(
+            "",
+            'let: {a: "${{ let.b }}", b: "${{ let.a }}"}\nprompts: ["${{ let.a }}"]',
+            "E-REF-CYCLE",
+            ": a -> b -> a",
+            id="a circle of let",
+        ),
+        pytest.param(
+            "",
+            'let: {tempo: 4}\nprompts: ["${{ let.tmpo }}"]',
+            "E-REF-UNKNOWN",
+            "let.tmpo",
+            id="an unknown let",
+        ),
+        pytest.param(
+            "",
+            'let: {tempo: "${{ matrix.no }}"}\nprompts: ["${{ let.tempo }}"]',
+            "E-REF-UNKNOWN",
+            "matrix.no",
+            id="a let that refers to nothing",
+        ),
+        pytest.param(
+            "",
+            'let: {a: "${{ x"}\nprompts: ["${{ let.a }}"]',
+            "E-REF-SYNTAX",
+            "never closed",
+            id="a let that is no template",
+        ),
+        pytest.param(
+            "",
+            'prompts: ["again ${{ matrix.prompt }}"]',
+            "E-REF-CYCLE",
+            "matrix.prompt -> matrix.prompt",
+            id="a prompt inside itself",
+        ),
+        pytest.param(
+            "",
+            'let: {a: "${{ matrix.prompt }}"}\nprompts: ["again ${{ let.a }}"]',
+            "E-REF-CYCLE",
+            "matrix.prompt -> let.a -> matrix.prompt",
+            id="a prompt inside itself by way of let",
+        ),
+        pytest.param(
+            "",
+            'prompts: ["${{ x"]',
+            "E-REF-SYNTAX",
+            "",
+            id="a prompt that is no template",
+        ),
+        pytest.param(
+            "",
+            'prompts: [{id: a, text: "${{ x"}]',
+            "E-REF-SYNTAX",
+            "",
+            id="a labelled prompt that is no template",
+        ),
+        pytest.param(
+            "",
+            'prompts: [x]\noutput: "${{ job.nme }}"',
+            "E-REF-UNKNOWN",
+            "job.nme",
+            id="an output that names nothing",
+        ),
+        pytest.param(
+            "",
+            'prompts: ["${{ job.name }}"]',
+            "E-REF-NAMESPACE",
+            "there is no job",
+            id="a request never knows its job",
+        ),
+        pytest.param(
+            "",
+            'matrix: {axes: {n: [1]}, include: [{prompt: "${{ x"}]}',
+            "E-REF-SYNTAX",
+            "",
+            id="an include's prompt that is no template",
+        ),
+    ],
+)
+def test_a_template_that_cannot_be_rendered_is_one_error(
+    top: str, job: str, code: str, says: str
+) -> None:
+    outcome = expand_job(job, top=top)
+
+    assert outcome.jobs == []
+    assert outcome.errors == [code]
+    assert says in outcome.only(code).message
+
+
+def test_an_unknown_name_points_into_its_text() -> None:
+    outcome = expand_job("""
+        matrix: {axes: {animal: [fox, dog], seed: [1, 2]}}
+        params:
+          prompt: a fine ${{ matrix.animl }}
+    """)
+
+    problem = outcome.only("E-REF-UNKNOWN")
+    assert problem.hint == "Did you mean matrix.animal?"
+    assert problem.jobs == 4
+    assert problem.example == "fox-seed1-r1"
+    assert problem.position.column == len("      prompt: a fine ") + 1
+    assert problem.pointer == "/jobs/0/params/prompt"
+
+
+def test_the_column_is_not_guessed_where_text_holds_escapes() -> None:
+    outcome = expand_job("""
+        params:
+          prompt: "a \\u0041 ${{ matrix.animl }}"
+    """)
+
+    assert outcome.only("E-REF-UNKNOWN").position.column == len("      prompt: ") + 1
+
+
+def test_an_error_in_one_place_hides_no_other() -> None:
+    outcome = expand_job("""
+        prompts: ["a ${{ matrix.animl }}"]
+        params: {duration: 5, aspect_ratio: square}
+    """)
+
+    assert sorted(outcome.errors) == ["E-ENUM", "E-ENUM", "E-REF-UNKNOWN"]
+
+
+def test_a_broken_var_is_told_once_however_often_it_is_used() -> None:
+    outcome = expand_job(
+        """
+        prompts: ["${{ vars.b }} and ${{ vars.c }}"]
+        matrix: {axes: {seed: [1, 2]}}
+        let: {t: "${{ vars.b }}"}
+        params: {generation_type: "${{ let.t }}"}
+        output: "${{ vars.c }}"
+        """,
+        top='vars: {a: "${{ vars.zzz }}", b: "${{ vars.a }}", c: "${{ vars.b }}"}',
+    )
+
+    assert outcome.errors == ["E-REF-UNKNOWN"]
+
+
+def test_a_name_that_only_some_includes_give_is_an_error_in_the_other_jobs() -> None:
+    outcome = expand_job("""
+        prompts: ["a ${{ matrix.colour }} fox"]
+        matrix: {axes: {seed: [1, 2]}, include: [{seed: 1, colour: red}]}
+    """)
+
+    assert outcome.prompts == ["a red fox"]
+    assert outcome.only("E-REF-UNKNOWN").jobs == 1
+
+
+def test_a_default_fills_in_where_an_include_says_nothing() -> None:
+    outcome = expand_job("""
+        prompts: ["a ${{ matrix.colour ?? 'grey' }} fox"]
+        matrix: {axes: {seed: [1, 2]}, include: [{seed: 1, colour: red}]}
+    """)
+
+    assert outcome.prompts == ["a red fox", "a grey fox"]
+
+
+# ---- what feeds what
+
+
+def test_axes_named_like_parameters_feed_them_and_replace_defaults() -> None:
+    outcome = expand_text("""
+foxbatch: 1
+name: feeding
+provider: sandbox
+defaults: {model: toy-1, params: {duration: 4, aspect_ratio: 9:16}}
+jobs:
+  - {id: a, prompts: [x], matrix: {axes: {duration: [6, 8]}}}
+  - {id: b, prompts: [x], matrix: {axes: {seed: [1]}, include: [{duration: 8}]}}
+""")
+
+    assert [request["duration"] for request in outcome.requests] == [6, 8, 8]
+    assert {request["aspect_ratio"] for request in outcome.requests} == {"9:16"}
+    assert list(outcome.requests[0])[:2] == ["model", "prompt"]
+
+
+def test_exactly_what_is_written_is_sent() -> None:
+    outcome = expand_job("prompts: [x]\nparams: {seed: null, weights: [0.5, 1.0]}")
+
+    assert outcome.requests == [
+        {"model": "toy-1", "prompt": "x", "seed": None, "weights": [0.5, 1.0]}
+    ]
+
+
+def test_unset_leaves_a_parameter_out() -> None:
+    outcome = expand_text("""
+foxbatch: 1
+name: unset
+provider: sandbox
+defaults: {model: toy-1, params: {duration: 4, sound: true}}
+jobs:
+  - id: a
+    prompts: [x]
+    matrix: {axes: {duration: [8, {$unset: true}]}}
+    params: {sound: {$unset: true}}
+""")
+
+    assert [sorted(request) for request in outcome.requests] == [
+        ["duration", "model", "prompt"],
+        ["model", "prompt"],
+    ]
+    assert outcome.names == ["x-xiw7-8s-r1", "x-xiw7-duration-unset-r1"]
+
+
+def test_a_parameter_and_its_axis_conflict_unless_one_refers_to_the_other() -> None:
+    conflict = expand_job("""
+        prompts: [x]
+        matrix: {axes: {duration: [4, 8]}}
+        params: {duration: 4}
+    """)
+    refers = expand_job("""
+        prompts: [x]
+        matrix: {axes: {seed: [1, 2]}}
+        let: {next: "${{ matrix.seed }}"}
+        params: {seed: "${{ let.next }}"}
+    """)
+
+    problem = conflict.only("E-PARAM-CONFLICT")
+    assert problem.position.line == problem.related[0].position.line + 1
+    assert refers.errors == []
+
+
+@pytest.mark.parametrize(
+    ("job", "message"),
+    [
+        pytest.param(
+            "model: toy-1\nprompts: [x]\nmatrix: {axes: {model: [toy-1, still]}}",
+            "model is given here and by an axis",
+            id="the job's own model",
+        ),
+        pytest.param(
+            "prompts: [x]\nparams: {prompt: y}",
+            "prompt is given here and by an axis",
+            id="the prompt",
+        ),
+        pytest.param(
+            "prompts: [x]\nmatrix: {include: [{sound: true}]}\nparams: {sound: false}",
+            "sound is given here and by an include",
+            id="an include",
+        ),
+        pytest.param(
+            "prompts: [x]\nparams: {model: toy-1}",
+            "the model stands among the parameters",
+            id="the model under params",
+        ),
+    ],
+)
+def test_two_values_for_one_thing_conflict(job: str, message: str) -> None:
+    assert expand_job(job).only("E-PARAM-CONFLICT").message == message
+
+
+def test_a_parameter_may_build_on_the_prompt() -> None:
+    outcome = expand_job("""
+        prompts: [{id: fox, text: "a fox at ${{ matrix.time }}"}]
+        matrix: {axes: {time: [dusk]}}
+        params: {prompt: "${{ matrix.prompt }}, ${{ matrix.prompt_id }}, 35 mm"}
+    """)
+
+    (job,) = outcome.jobs
+    assert job.request["prompt"] == "a fox at dusk, fox, 35 mm"
+    assert job.prompt is not None
+    assert (job.prompt.id, job.prompt.text) == ("fox", "a fox at dusk, fox, 35 mm")
+
+
+def test_the_model_may_be_an_axis_and_each_job_meets_its_own() -> None:
+    outcome = expand_job(
+        """
+        prompts: [x]
+        matrix: {axes: {model: [toy-1, still], duration: [4, 8]}}
+        """,
+        model="",
+    )
+
+    assert [(job.model, job.kind, job.endpoint) for job in outcome.jobs] == [
+        ("toy-1", "video", "/v1/videos/generations")
+    ] * 2
+    problem = outcome.only("E-KEY-UNKNOWN")
+    assert (problem.jobs, problem.message) == (
+        2,
+        'unknown key "duration" in the request',
+    )
+    assert problem.pointer == "/jobs/0/matrix/axes/duration"
+
+
+def test_the_model_may_be_a_template() -> None:
+    outcome = expand_job(
+        """
+        model: toy-1${{ matrix.tier }}
+        prompts: [x]
+        matrix: {axes: {tier: ["", "-fast"], duration: [4]}}
+        """
+    )
+
+    assert [job.model for job in outcome.jobs] == ["toy-1", "toy-1-fast"]
+    assert outcome.requests[0]["duration"] == 4
+
+
+def test_the_model_may_come_from_an_include() -> None:
+    outcome = expand_job(
+        """
+        prompts: [x]
+        matrix: {axes: {seed: [1, 2]}, include: [{seed: 2, model: still}]}
+        """
+    )
+
+    assert [job.model for job in outcome.jobs] == ["toy-1", "still"]
+
+
+def test_a_job_whose_include_names_no_model_is_refused() -> None:
+    outcome = expand_job(
+        "prompts: [x]\nmatrix: {axes: {seed: [1, 2]}, include: [{seed: 2, model: still}]}",
+        model="",
+    )
+
+    assert outcome.only("E-KEY-MISSING").jobs == 1
+
+
+def test_a_model_that_cannot_be_rendered_is_one_error() -> None:
+    outcome = expand_job("model: '${{ vars.m }}'\nprompts: [x]")
+
+    assert outcome.errors == ["E-REF-UNKNOWN"]
+
+
+def test_an_unknown_model_names_the_nearest_and_its_parameters_are_checked() -> None:
+    outcome = expand_job(
+        """
+        prompts: [x]
+        matrix: {axes: {seed: [1, 2], sed: [1]}}
+        params: {durations: 9, duration: 5}
+        """,
+        model="toy-1-fats",
+    )
+
+    problem = outcome.only("E-MODEL-UNKNOWN")
+    assert (problem.hint, problem.jobs) == ("Did you mean toy-1-fast?", 2)
+    assert problem.pointer == "/defaults/model"
+    assert outcome.only("E-KEY-UNKNOWN").hint == "Did you mean duration?"
+    assert "E-ENUM" not in outcome.codes
+    assert "W-AXIS-UNUSED" in outcome.codes
+
+
+def test_with_an_unknown_model_like_no_other_nothing_else_is_guessed() -> None:
+    outcome = expand_job(
+        "prompts: [x]\nmatrix: {axes: {anything: [1, 2]}}", model="something-else"
+    )
+
+    assert outcome.codes == ["E-MODEL-UNKNOWN"]
+    assert outcome.problems[0].hint == "Models: toy-1, toy-1-fast, still."
+
+
+def test_a_model_that_is_no_text_is_unknown() -> None:
+    outcome = expand_job("prompts: [x]\nmatrix: {axes: {model: [7]}}", model="")
+
+    assert outcome.errors == ["E-MODEL-UNKNOWN"]
+
+
+# ---- what is used
+
+
+@pytest.mark.parametrize(
+    ("job", "hint"),
+    [
+        pytest.param(
+            "prompts: [x]\nmatrix: {axes: {durations: [4]}}",
+            "Did you mean duration? Use it as ${{ matrix.durations }}, or remove it.",
+            id="nearly a parameter",
+        ),
+        pytest.param(
+            "prompts: [x]\nmatrix: {axes: {ambience: [a]}}",
+            "Use it as ${{ matrix.ambience }}, or remove it.",
+            id="nothing like it",
+        ),
+        pytest.param(
+            "prompts: [x]\nmatrix: {axes: {duration: [4]}, variables: [duration]}",
+            "Use it as ${{ matrix.duration }}, or remove it.",
+            id="kept from feeding",
+        ),
+        pytest.param(
+            "prompts: [x]\nmatrix: {axes: {seed: [1]}, include: [{durations: 4}]}",
+            "Did you mean duration? Use it as ${{ matrix.durations }}, or remove it.",
+            id="of an include",
+        ),
+    ],
+)
+def test_an_axis_that_nothing_uses_is_a_warning(job: str, hint: str) -> None:
+    problem = expand_job(job).only("W-AXIS-UNUSED")
+
+    assert (problem.hint, problem.severity) == (hint, Severity.WARNING)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        pytest.param('prompts: ["${{ matrix.mood }}"]', id="in a prompt"),
+        pytest.param(
+            'prompts: [x]\nparams: {generation_type: "${{ matrix.mood }}"}',
+            id="in a parameter",
+        ),
+        pytest.param(
+            'let: {t: "${{ matrix.mood }}"}\nprompts: ["${{ let.t }}"]', id="by let"
+        ),
+        pytest.param(
+            'prompts: [x]\noutput: "${{ matrix.mood }}/${{ job.name }}"', id="in output"
+        ),
+    ],
+)
+def test_an_axis_that_is_used_is_no_warning(job: str) -> None:
+    assert expand_job(f"{job}\nmatrix: {{axes: {{mood: [a]}}}}").codes == []
+
+
+def test_a_var_that_nothing_uses_is_a_warning() -> None:
+    outcome = expand_job(
+        "prompts: ['${{ vars.used }}']", top="vars: {durations: 4, used: x, mood: y}"
+    )
+
+    assert [p.message for p in outcome.problems if p.code == "W-VAR-UNUSED"] == [
+        "nothing refers to vars.durations",
+        "nothing refers to vars.mood",
+    ]
+    assert "The parameter duration is written under params." in outcome.problems[0].hint
+
+
+def test_a_let_that_nothing_uses_is_a_warning() -> None:
+    outcome = expand_job(
+        'prompts: ["no ${{ let.a }}"]\nlet: {a: "${{ let.b }}", b: 1, c: 2}'
+    )
+
+    assert outcome.codes == ["W-LET-UNUSED"]
+    assert outcome.prompts == ["no 1"]
+
+
+def test_the_text_of_a_file_uses_nothing(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("costs ${{ vars.x }}", encoding="utf-8")
+
+    outcome = expand_job("prompts: [{lines: p.txt}]", tmp_path, top="vars: {x: 1}")
+
+    assert outcome.prompts == ["costs ${{ vars.x }}"]
+    assert outcome.codes == ["W-VAR-UNUSED"]
+
+
+# ---- prompts
+
+
+def test_prompts_are_rendered_in_each_cell() -> None:
+    outcome = expand_job("""
+        prompts:
+          - a fox at ${{ matrix.time }}
+          - {id: slow, text: "a dog at ${{ matrix.time }}, take ${{ repeat }}"}
+        matrix: {axes: {time: [dawn, dusk]}}
+        repeat: 2
+    """)
+
+    assert outcome.prompts == [
+        "a fox at dawn",
+        "a fox at dawn",
+        "a fox at dusk",
+        "a fox at dusk",
+        "a dog at dawn, take 1",
+        "a dog at dawn, take 2",
+        "a dog at dusk, take 1",
+        "a dog at dusk, take 2",
+    ]
+    assert [job.prompt.id for job in outcome.jobs if job.prompt][::4] == [
+        "a-fox-at-hr5a",
+        "slow",
+    ]
+
+
+def test_equal_prompts_are_told_apart_as_written_and_refused_as_rendered() -> None:
+    as_written = expand_job("prompts: [cat, {id: other, text: cat}]")
+    as_rendered = expand_job('prompts: [cat, "${{ vars.c }}"]', top="vars: {c: cat}")
+
+    assert as_written.errors == ["E-AXIS-DUP"]
+    assert as_rendered.errors == ["E-DUPLICATE-JOB"]
+
+
+def test_a_prompt_of_defaults_is_used_where_there_is_no_other() -> None:
+    outcome = expand_text("""
+foxbatch: 1
+name: defaults
+provider: sandbox
+defaults: {model: toy-1, params: {prompt: usual}}
+jobs:
+  - {id: a, params: {seed: 1}}
+  - {id: b, prompts: [own]}
+  - {id: c, params: {prompt: mine}}
+""")
+
+    assert outcome.prompts == ["usual", "own", "mine"]
+    assert [job.prompt.text for job in outcome.jobs if job.prompt] == outcome.prompts
+
+
+def test_a_job_without_a_prompt_is_the_models_to_judge() -> None:
+    problem = expand_job("params: {seed: 1}").only("E-KEY-MISSING")
+
+    assert problem.message == 'the request has no "prompt"'
+    assert problem.pointer == "/jobs/0"

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from foxbatch import sources
+from foxbatch.errors import InvalidError, Position, Problem
+from foxbatch.sources import Line, Sources, find_root
+
+HERE = Position("m.yaml", 3, 5)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A manifest's folder inside a repository, with a secret beside it."""
+    (tmp_path / "secret.txt").write_text("secret\n", encoding="utf-8")
+    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    (tmp_path / "repo" / "shared.txt").write_text("shared\n", encoding="utf-8")
+    manifests = tmp_path / "repo" / "manifests"
+    manifests.mkdir()
+    return manifests
+
+
+def reader(folder: Path) -> Sources:
+    return Sources(folder, find_root(folder))
+
+
+def refused(folder: Path, path: str) -> Problem:
+    """Return why *path* is not read."""
+    with pytest.raises(InvalidError) as raised:
+        reader(folder).lines(path, at=HERE)
+    (problem,) = raised.value.problems
+    assert problem.position == HERE
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param(b"a\nb\n", [(1, "a"), (2, "b")], id="one value per line"),
+        pytest.param(b"a\r\nb\rc", [(1, "a"), (2, "b"), (3, "c")], id="any line end"),
+        pytest.param(b"\xef\xbb\xbfa", [(1, "a")], id="no byte order mark"),
+        pytest.param(b"# x\n\n  \n\t# y\na", [(5, "a")], id="comments and blanks"),
+        pytest.param(b"\\#a\n  \\#b", [(1, "#a"), (2, "  #b")], id="an escaped hash"),
+        pytest.param(b"a\\#b # c", [(1, "a\\#b # c")], id="only at the beginning"),
+        pytest.param(b" a \n", [(1, " a ")], id="spaces are kept"),
+        pytest.param(
+            "a\u2028b\x0cc".encode(),
+            [(1, "a\u2028b\x0cc")],
+            id="only LF and CR end lines",
+        ),
+        pytest.param(b"", [], id="an empty file"),
+    ],
+)
+def test_lines_are_read(
+    content: bytes, expected: list[tuple[int, str]], folder: Path
+) -> None:
+    (folder / "p.txt").write_bytes(content)
+
+    lines = reader(folder).lines("p.txt", at=HERE)
+
+    assert [(line.number, line.text) for line in lines.items] == expected
+
+
+def test_lines_remember_where_they_came_from(folder: Path) -> None:
+    (folder / "p.txt").write_bytes(b"a \r\nb\nc\t\n")
+
+    lines = reader(folder).lines("./p.txt", at=HERE)
+
+    assert lines.path == "p.txt"
+    assert lines.sha256 == hashlib.sha256(b"a \r\nb\nc\t\n").hexdigest()
+    assert lines.trailing == (1, 3)
+
+
+def test_a_file_is_read_once(folder: Path) -> None:
+    (folder / "p.txt").write_bytes(b"a")
+    one = reader(folder)
+    before = one.lines("p.txt", at=HERE)
+
+    (folder / "p.txt").write_bytes(b"b")
+
+    assert one.lines("p.txt", at=HERE) is before
+
+
+def test_files_anywhere_in_the_repository_can_be_read(folder: Path) -> None:
+    assert reader(folder).lines("../shared.txt", at=HERE).items == (Line(1, "shared"),)
+
+
+def test_the_root_is_the_git_top_level_or_the_folder(
+    folder: Path, tmp_path: Path
+) -> None:
+    assert find_root(folder) == folder.parent.resolve()
+    assert find_root(tmp_path) == tmp_path.resolve()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../../secret.txt",
+        "/etc/passwd",
+        "sub/../../../secret.txt",
+        "C:/secret.txt",
+        "..\\..\\secret.txt",
+        "a\0b",
+    ],
+)
+def test_no_path_leaves_the_repository(path: str, folder: Path) -> None:
+    assert refused(folder, path).code == "E-PATH-ESCAPE"
+
+
+def test_without_git_no_path_leaves_the_manifests_folder(folder: Path) -> None:
+    (folder.parent / ".git").rmdir()
+
+    assert refused(folder, "../shared.txt").code == "E-PATH-ESCAPE"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_no_link_leaves_the_repository(kind: str, folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "secret.txt" if kind == "file" else tmp_path
+    (folder / "link").symlink_to(target)
+
+    path = "link" if kind == "file" else "link/secret.txt"
+
+    assert refused(folder, path).code == "E-PATH-ESCAPE"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_inside_the_repository_is_followed(folder: Path) -> None:
+    (folder / "link.txt").symlink_to("../shared.txt")
+
+    assert reader(folder).lines("link.txt", at=HERE).items == (Line(1, "shared"),)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_links_in_a_circle_are_a_file_that_cannot_be_read(folder: Path) -> None:
+    (folder / "a").symlink_to("b")
+    (folder / "b").symlink_to("a")
+
+    assert refused(folder, "a").code == "E-FILE-MISSING"
+
+
+def test_a_missing_file_is_named_with_its_neighbour(folder: Path) -> None:
+    (folder / "prompts.txt").write_text("x", encoding="utf-8")
+
+    problem = refused(folder, "promts.txt")
+
+    assert problem.code == "E-FILE-MISSING"
+    assert problem.hint.endswith("Did you mean prompts.txt?")
+
+
+def test_a_file_in_a_missing_folder_has_no_neighbours(folder: Path) -> None:
+    assert refused(folder, "gone/p.txt").hint == "Paths start at the manifest's folder."
+
+
+def test_a_folder_is_not_read(folder: Path) -> None:
+    (folder / "p").mkdir()
+
+    assert refused(folder, "p").message == "p is a folder"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in folders")
+def test_a_pipe_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "p")
+
+    assert refused(folder, "p").message == "p is not a regular file"
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything"
+)
+def test_a_file_without_permission_says_so(folder: Path) -> None:
+    (folder / "p.txt").touch(mode=0o000)
+
+    assert "Permission denied" in refused(folder, "p.txt").message
+
+
+def test_a_path_through_a_file_cannot_be_read(folder: Path) -> None:
+    (folder / "p.txt").touch()
+
+    assert refused(folder, "p.txt/x").code == "E-FILE-MISSING"
+
+
+def test_a_large_file_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_BYTES", 4)
+    (folder / "p.txt").write_bytes(b"12345")
+
+    assert refused(folder, "p.txt").code == "E-FILE-SIZE"
+
+
+def test_a_byte_that_is_not_utf8_is_found(folder: Path) -> None:
+    (folder / "p.txt").write_bytes(b"\xef\xbb\xbfone\r\ntw\xffo")
+
+    problem = refused(folder, "p.txt")
+
+    assert problem.code == "E-UTF8"
+    assert problem.message == "p.txt is not UTF-8: byte 0xFF at offset 10, line 2"
+    assert str(problem.related[0].position) == "p.txt:2:3"
