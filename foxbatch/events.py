@@ -223,7 +223,7 @@ class SubmitRefused(AttemptFact, tag="submit.refused"):
     """No task was made, and that is certain.
 
     Attributes:
-        error_class: `input`, `busy`, `account`, `address` or `not_sent`.
+        error_class: `not_sent`, or the provider file's name for it.
         code: The service's word, or the HTTP status.
         message: The service's words.
         retryable: Whether the same request may be sent again.

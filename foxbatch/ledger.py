@@ -109,6 +109,7 @@ class LedgerWriter:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._handle = os.open(self.path, flags | getattr(os, "O_BINARY", 0), 0o644)
             sync_folder(folder)
+            sync_folder(folder.parent)
         except OSError as error:
             raise _cannot_write(self.path, error) from error
 

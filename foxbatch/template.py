@@ -91,10 +91,6 @@ class Reference:
         """Return the first name of the path."""
         return str(self.path[0])
 
-    def begins(self, *path: str) -> bool:
-        """Return whether this refers to *path* or to something inside it."""
-        return self.path[: len(path)] == path
-
     def look_up(self, scope: Scope) -> Json:
         """Return what the reference means in *scope*.
 

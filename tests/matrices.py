@@ -52,6 +52,7 @@ SCHEMAS: Mapping[str, Mapping[str, Json]] = {
     "toy-1": TOY,
     "toy-1-fast": TOY,
     "still": _without(TOY, "duration", "sound"),
+    "silent": {**TOY, "required": ["model"]},
 }
 
 

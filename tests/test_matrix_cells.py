@@ -6,6 +6,7 @@ the meaning is GitHub's, they agree with its documentation.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import tracemalloc
 from pathlib import Path
@@ -305,6 +306,45 @@ def test_two_equal_values_name_both_places() -> None:
     assert (
         f"in lines {first.position.line} and {problem.position.line}" in problem.message
     )
+
+
+def test_two_equal_prompts_of_two_files_name_both_places(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("cat\n", encoding="utf-8")
+    problems: list[str] = []
+
+    text = one_job("prompts: [cat, {lines: p.txt}]")
+    list(cells(read(text, tmp_path), lambda problem: problems.append(problem.message)))
+
+    assert problems == ['the prompt "cat" is there twice, in m.yaml:8:15 and p.txt:1:1']
+
+
+def test_a_zip_with_an_axis_that_lost_a_value_is_not_measured() -> None:
+    matrix = '{axes: {a: [1, "${{ vars.b }}"], b: [1, 2]}, zip: [[a, b]]}'
+
+    assert cells_of(matrix).errors == ["E-REF-UNKNOWN"]
+
+
+def test_an_axis_value_that_needs_a_broken_var_is_not_told_again() -> None:
+    text = one_job(
+        'matrix: {axes: {a: [1, "${{ vars.b }}"]}}', top='vars: {b: "${{ vars.c }}"}'
+    )
+    problems: list[str] = []
+
+    found = list(cells(read(text), lambda problem: problems.append(problem.code)))
+
+    assert problems == ["E-REF-UNKNOWN"]
+    assert [one.cell for one in found] == [{"a": 1}]
+
+
+def test_a_form_of_axis_that_is_not_built_yet_is_refused() -> None:
+    manifest = read(one_job("matrix: {axes: {a: [1]}}"))
+    spec = dataclasses.replace(manifest.specs[0], axes={"a": {"range": {"from": 1}}})
+    problems: list[str] = []
+
+    manifest = dataclasses.replace(manifest, specs=(spec,))
+    found = list(cells(manifest, lambda problem: problems.append(problem.code)))
+
+    assert (found, problems) == ([], ["E-NOT-YET"])
 
 
 def test_an_exclude_is_not_called_dead_when_its_axis_lost_a_value() -> None:

@@ -86,7 +86,14 @@ def test_raising_the_repeat_adds_jobs_and_changes_none() -> None:
     assert len(three) == 24
 
 
-def test_a_job_without_a_prompt_in_its_request_has_none() -> None:
+def test_a_job_may_have_no_prompt() -> None:
+    (job,) = expand_job("params: {seed: 1}", model="silent").jobs
+
+    assert job.prompt is None
+    assert job.to_json()["prompt"] is None
+
+
+def test_a_prompt_kept_from_feeding_is_missing() -> None:
     outcome = expand_job("prompts: [{id: x, text: y}]\nmatrix: {variables: [prompt]}")
 
     assert outcome.jobs == []
@@ -285,6 +292,15 @@ def test_duplicates_of_an_unused_axis_are_one_error_at_that_axis() -> None:
     assert problem.position == outcome.only("W-AXIS-UNUSED").position
 
 
+def test_the_unused_axis_in_which_duplicates_differ_is_blamed() -> None:
+    outcome = expand_job("""
+        prompts: [x]
+        matrix: {axes: {mood: [a], light: [b, c]}}
+    """)
+
+    assert "light" in outcome.only("E-DUPLICATE-JOB").message
+
+
 def test_an_axis_that_only_names_files_makes_duplicates_too() -> None:
     outcome = expand_job("""
         prompts: [x]
@@ -308,7 +324,11 @@ def test_too_many_jobs_are_refused_before_any_is_made() -> None:
 
 
 def test_behind_an_exclude_jobs_are_counted_while_walking() -> None:
-    job = "prompts: [x]\nmatrix: {axes: {seed: [1, 2, 3]}, exclude: [{seed: 1}]}\nrepeat: 2"
+    job = """
+        prompts: [x]
+        matrix: {axes: {seed: [1, 2, 3]}, exclude: [{seed: 1}]}
+        repeat: 2
+    """
 
     enough = expand_job(job, top="limits: {max_jobs: 4}")
     few = expand_job(job, top="limits: {max_jobs: 3}")
@@ -428,7 +448,8 @@ def test_lone_includes_have_a_piece_of_their_id_in_the_name() -> None:
 
 def test_includes_without_axes_are_named_by_what_they_say() -> None:
     outcome = expand_job("""
-        matrix: {include: [{prompt: cat, seed: 1}, {prompt: cat, seed: 2}, {prompt: a dog}]}
+        matrix:
+          include: [{prompt: cat, seed: 1}, {prompt: cat, seed: 2}, {prompt: a dog}]
     """)
 
     assert outcome.names == ["cat-5bjl-seed1-r1", "cat-5bjl-seed2-r1", "a-dog-dck6-r1"]
@@ -460,7 +481,7 @@ def test_a_long_name_is_cut_and_carries_a_piece_of_its_id() -> None:
 def test_labels_that_happen_to_be_equal_are_made_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from foxbatch.matrix import slugs  # noqa: PLC0415
+    from foxbatch.matrix import slugs
 
     real = slugs.fingerprint
     monkeypatch.setattr(

@@ -8,6 +8,7 @@ import pytest
 
 from foxbatch.canonical import Json
 from foxbatch.errors import Severity
+from foxbatch.matrix import rendering
 from tests.matrices import expand_job, expand_text
 
 T18 = """
@@ -213,6 +214,30 @@ def test_an_unknown_name_points_into_its_text() -> None:
     assert problem.example == "fox-seed1-r1"
     assert problem.position.column == len("      prompt: a fine ") + 1
     assert problem.pointer == "/jobs/0/params/prompt"
+
+
+def test_a_name_in_a_block_of_text_points_at_the_block() -> None:
+    outcome = expand_job("""
+        prompts:
+          - |
+            a ${{ matrix.animl }}
+            in the snow
+    """)
+
+    assert outcome.only("E-REF-UNKNOWN").position.column == len("      - ") + 1
+
+
+def test_results_are_not_remembered_without_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rendering, "_REMEMBERED", 1)
+
+    outcome = expand_job("""
+        prompts: ["${{ matrix.a }} fox"]
+        matrix: {axes: {seed: [1, 2], a: [red, grey]}}
+    """)
+
+    assert outcome.prompts == ["red fox", "grey fox"] * 2
 
 
 def test_the_column_is_not_guessed_where_text_holds_escapes() -> None:
@@ -457,7 +482,7 @@ def test_with_an_unknown_model_like_no_other_nothing_else_is_guessed() -> None:
     )
 
     assert outcome.codes == ["E-MODEL-UNKNOWN"]
-    assert outcome.problems[0].hint == "Models: toy-1, toy-1-fast, still."
+    assert outcome.problems[0].hint == "Models: toy-1, toy-1-fast, still, silent."
 
 
 def test_a_model_that_is_no_text_is_unknown() -> None:
@@ -488,7 +513,7 @@ def test_a_model_that_is_no_text_is_unknown() -> None:
             id="kept from feeding",
         ),
         pytest.param(
-            "prompts: [x]\nmatrix: {axes: {seed: [1]}, include: [{durations: 4}]}",
+            "prompts: [x]\nmatrix: {include: [{durations: 4}]}",
             "Did you mean duration? Use it as ${{ matrix.durations }}, or remove it.",
             id="of an include",
         ),

@@ -66,10 +66,17 @@ def default_run_dir(wanted: Wanted) -> Path:
     """Return the directory that belongs to a manifest and a provider.
 
     It hangs on the manifest's repository, never on the working directory, or the
-    same command typed elsewhere would buy everything again.
+    same command typed elsewhere would buy everything again. For the same reason one
+    that exists further down is used: it was made before there was a repository.
     """
-    root = find_root(wanted.manifest.directory.resolve())
-    return root / "runs" / f"{wanted.manifest.name}@{wanted.provider.id}"
+    folder = wanted.manifest.directory.resolve()
+    root = find_root(folder)
+    relative = Path("runs") / f"{wanted.manifest.name}@{wanted.provider.id}"
+    while folder != root:
+        if (folder / relative / "ledger").is_dir():
+            return folder / relative
+        folder = folder.parent
+    return root / relative
 
 
 def find_run_dir(

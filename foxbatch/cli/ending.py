@@ -9,8 +9,8 @@ from rich.text import Text
 from foxbatch.api import RunSummary
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import amount, count, one_line, size
-from foxbatch.cli.progress import Progress, Remark
-from foxbatch.cli.screen import PHASE_COLOURS
+from foxbatch.cli.progress import Progress
+from foxbatch.cli.screen import PHASE_COLOURS, remark_lines
 from foxbatch.clock import show_duration
 from foxbatch.errors import ExitCode
 from foxbatch.lifecycle import Phase
@@ -32,8 +32,7 @@ def _told(summary: RunSummary, progress: Progress | None) -> Iterator[Text]:
     yield Text.assemble((f"{mark} ", colour), (headline(summary), "bold"))
     yield _counted(summary)
     if progress is not None:
-        yield from _remarks("failed", "red", list(progress.failures.values()))
-        yield from _remarks("held", "magenta", list(progress.held.values()))
+        yield from _remarks(progress)
     for problem in summary.problems:
         yield Text.assemble(("  ! ", "bold yellow"), one_line(problem))
     yield Text()
@@ -48,13 +47,22 @@ def _told(summary: RunSummary, progress: Progress | None) -> Iterator[Text]:
 def headline(summary: RunSummary) -> str:
     """Return the outcome in one sentence."""
     total = sum(summary.counts.values())
-    done = summary.counts.get(Phase.DONE, 0)
-    if summary.exit_code is not ExitCode.DONE or done < total:
-        return one_line(summary.reason)
-    if not summary.submitted and summary.reused == total:
-        all_jobs = "the one job is" if total == 1 else f"all {count(total, 'job')} are"
-        return f"Nothing to submit: {all_jobs} done"
-    return f"All {count(total, 'job')} are done" if total > 1 else "The job is done"
+    jobs = count(total, "job")
+    match summary.exit_code:
+        case ExitCode.DONE if summary.counts.get(Phase.DONE, 0) < total:
+            said = summary.reason
+        case ExitCode.DONE:
+            said = f"all {jobs} are done" if total > 1 else "the one job is done"
+            nothing = not summary.submitted and summary.reused == total
+            said = f"nothing to submit: {said}" if nothing else said
+        case ExitCode.FAILED_JOBS:
+            said = f"{summary.counts.get(Phase.FAILED, 0):,} of {jobs} failed"
+        case ExitCode.HELD:
+            held = summary.counts.get(Phase.HELD, 0)
+            said = f"{held:,} of {jobs} may have been bought: a person must decide"
+        case _:
+            said = summary.reason
+    return one_line(said[:1].upper() + said[1:])
 
 
 def _counted(summary: RunSummary) -> Text:
@@ -71,17 +79,16 @@ def _counted(summary: RunSummary) -> Text:
     return line.append(" · ".join(figures), "dim")
 
 
-def _remarks(word: str, colour: str, remarks: list[Remark]) -> Iterator[Text]:
+def _remarks(progress: Progress) -> Iterator[Text]:
+    remarks = [
+        *(("failed", "red", remark) for remark in progress.failures.values()),
+        *(("held", "magenta", remark) for remark in progress.held.values()),
+    ]
     if remarks:
         yield Text()
-    for remark in remarks[:_MOST_REMARKS]:
-        yield Text.assemble(
-            (f"  {word:<9}", colour),
-            (one_line(remark.label), "bold"),
-            f"  {one_line(remark.text, 200)}",
-        )
+    yield from remark_lines(remarks[:_MOST_REMARKS])
     if (more := len(remarks) - _MOST_REMARKS) > 0:
-        yield Text(f"  {'':<9}and {more:,} more", "dim")
+        yield Text(f"  {'':<9}and {more:,} more: foxbatch status", "dim")
 
 
 def _files(summary: RunSummary, progress: Progress | None) -> Iterator[Text]:

@@ -73,7 +73,7 @@ class Progress:
         self.files = 0
         self.bytes = 0
         self._labels: dict[JobId, str] = {}
-        self._credits: dict[AttemptId, float] = {}
+        self._credits: dict[AttemptId, float | None] = {}
         self._finished: deque[float] = deque(maxlen=_RATED_OVER)
         self._began = now
         for job in beginning.plan.jobs:
@@ -108,9 +108,12 @@ class Progress:
             self.phases[fact.job] = self._phase_after(fact)
 
     def _price(self, fact: Event) -> None:
+        """Keep the last known price of what this run itself bought."""
         match fact:
-            case SubmitAccepted() | StatusSeen() | JobSucceeded() | JobFailed():
-                if fact.credits is not None:
+            case SubmitAccepted():
+                self._credits[fact.attempt] = fact.credits
+            case StatusSeen() | JobSucceeded() | JobFailed():
+                if fact.credits is not None and fact.attempt in self._credits:
                     self._credits[fact.attempt] = fact.credits
             case _:
                 pass
@@ -166,7 +169,8 @@ class Progress:
     @property
     def credits(self) -> float | None:
         """What this run reserved or was charged, as far as the service says."""
-        return sum(self._credits.values()) if self._credits else None
+        known = [price for price in self._credits.values() if price is not None]
+        return sum(known) if known else None
 
     def elapsed_s(self, now: float) -> float:
         """Return how long the run has been going on, in seconds."""

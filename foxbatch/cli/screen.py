@@ -7,7 +7,7 @@ import math
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -51,6 +51,7 @@ PHASE_COLOURS: Mapping[Phase, str] = {
 FRAMES_PER_S = 8
 _SUMMARY_EVERY_S = 10.0
 _REMARKS = 3
+_LONGEST_REMARK = 300
 _WIDEST = 100
 _KINDS = 5
 
@@ -92,6 +93,8 @@ class Screen:
         self.progress.take(fact, self._monotonic())
         if isinstance(fact, SubmitAccepted):
             self._print(Text(accepted_line(fact), "dim"))
+        elif self._moves and isinstance(fact, JobFailed | SubmitUnknown):
+            return  # the display shows them, and the end repeats them
         elif said := remarkable(fact, self.progress):
             self._print(said)
 
@@ -146,9 +149,14 @@ class Screen:
             _legend(progress),
             Text(f"  {'  ·  '.join(_figures(progress, now))}", "dim"),
         ]
-        trouble = [*progress.held.values(), *progress.failures.values()]
-        recent = (_trouble(remark, width) for remark in trouble[-_REMARKS:])
-        return Group(*lines, *recent, Text())
+        trouble = [
+            *(("held", "magenta", remark) for remark in progress.held.values()),
+            *(("failed", "red", remark) for remark in progress.failures.values()),
+        ]
+        for line in remark_lines(trouble[-_REMARKS:]):
+            line.truncate(width, overflow="ellipsis")
+            lines.append(line)
+        return Group(*lines, Text())
 
 
 # ---- Sentences
@@ -261,7 +269,8 @@ def remarkable(fact: Event, progress: Progress) -> Text | None:
 
 def _said(word: str, colour: str, remark: Remark) -> Text:
     return Text.assemble(
-        (f"{word} ", colour), f"{one_line(remark.label)}: {one_line(remark.text, 300)}"
+        (f"{word} ", colour),
+        f"{one_line(remark.label)}: {one_line(remark.text, _LONGEST_REMARK)}",
     )
 
 
@@ -331,8 +340,11 @@ def _legend(progress: Progress) -> Text:
     return legend
 
 
-def _trouble(remark: Remark, width: int) -> Text:
-    line = Text(f"  ✗ {one_line(remark.label)}  ", "red", no_wrap=True)
-    line.append(one_line(remark.text), "default")
-    line.truncate(width, overflow="ellipsis")
-    return line
+def remark_lines(remarks: Sequence[tuple[str, str, Remark]]) -> Iterator[Text]:
+    """Yield one aligned line for each word, its colour, and what there is to say."""
+    width = max((cells(one_line(remark.label)) for _, _, remark in remarks), default=0)
+    for word, colour, remark in remarks:
+        label = one_line(remark.label)
+        line = Text.assemble((f"  {word:<9}", colour), (label, "bold"), no_wrap=True)
+        gap = " " * (width - cells(label) + 2)
+        yield line.append(gap + one_line(remark.text, _LONGEST_REMARK))

@@ -17,7 +17,6 @@ from foxbatch.errors import Position
 from foxbatch.matrix.axes import (
     PROMPT,
     PROMPT_ID,
-    UNSET,
     Axis,
     Choice,
     Dimension,
@@ -403,8 +402,3 @@ def _typo(include: Include, axes: Mapping[str, Axis]) -> str:
         if meant is not None:
             return f"{key} is never {show(choice.value)}. Did you mean {show(meant)}?"
     return ""
-
-
-def is_unset(choice: Choice) -> bool:
-    """Return whether a value says that its parameter is not sent."""
-    return canonical.equal(choice.value, UNSET)

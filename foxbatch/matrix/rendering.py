@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -78,12 +78,16 @@ class Slot:
         """Return whether `matrix.<name>` is used."""
         return name in self.matrix
 
-    def key(self, frame: Frame) -> tuple[object, ...]:
-        """Return what the rendered value depends on."""
-        return (
-            *(frame.value(name) for name in self.matrix),
-            frame.repeat if self.repeat else 0,
-        )
+    def recall(self, frame: Frame, make: Callable[[], _Outcome]) -> _Outcome:
+        """Return what *make* gave for the same values before, or let it give it now."""
+        names = (frame.value(name) for name in self.matrix)
+        key = (*names, frame.repeat if self.repeat else 0)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[key] = make()
+        return known
 
 
 class Renderer:
@@ -149,13 +153,13 @@ class Renderer:
                 other for other in _second(names, "let") if other in spec.let
             ]
         order, circles = in_order(edges)
-        for names in circles:
-            where = (*spec.where, "let", names[0])
-            said, steps = "let values refer to each other", [*names, names[0]]
+        for loop in circles:
+            where = (*spec.where, "let", loop[0])
+            said, steps = "let values refer to each other", [*loop, loop[0]]
             self._reading.report(
                 circle(said, steps, self._reading.manifest.document, where)
             )
-            for name in names:
+            for name in loop:
                 self._lets[name] = Slot(where, None)
         for name in order:
             where = (*spec.where, "let", name)
@@ -175,10 +179,6 @@ class Renderer:
                     )
                 )
 
-    def used_names(self) -> set[str]:
-        """Return the names of `matrix` that the used `let` values depend on."""
-        return {name for let in self._used_lets for name in self._lets[let].matrix}
-
     def leading_to(self, name: str, slot: Slot) -> list[str]:
         """Return `let` names by way of which *slot* refers to `matrix.<name>`."""
         for let in slot.lets:
@@ -197,13 +197,8 @@ class Renderer:
             raise TemplateError(SAID, "reported")
         if not slot.pattern.names:
             return slot.pattern.render({})
-        key = slot.key(frame)
-        known = slot._known.get(key)  # noqa: SLF001  the renderer fills it
-        if known is None:
-            if len(slot._known) >= _REMEMBERED:  # noqa: SLF001
-                slot._known.clear()  # noqa: SLF001
-            known = slot._known[key] = self._outcome(slot, slot.pattern, frame)  # noqa: SLF001
-        value, error = known
+        pattern = slot.pattern
+        value, error = slot.recall(frame, lambda: self._outcome(slot, pattern, frame))
         if error is not None:
             raise error
         return value

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from foxbatch.errors import Position, Problem, Severity
+from foxbatch.provider import find
 from foxbatch.schema import pointer
 from foxbatch.template import TemplateError
 from foxbatch.yaml12 import Document, Where
@@ -72,15 +73,7 @@ def circle(
 def _shifted(document: Document, where: Where, offset: int) -> Position:
     """Return where a character of the text at *where* stands, if that is plain."""
     position = document.position(where)
-    text: object = document.value
-    for step in where:
-        match text, step:
-            case dict(), str() if step in text:
-                text = text[step]
-            case list(), int() if step < len(text):
-                text = text[step]
-            case _:
-                return position
+    text = find(document.value, (where,))
     if not isinstance(text, str) or position.line != position.end_line:
         return position
     # Written without escapes it is as long as it is, or two quotes longer.

@@ -89,7 +89,8 @@ class PlainService:
                 status, kind, answer = self._answer(method, target, keys, body)
                 writer.write(
                     f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\n"
-                    f"content-length: {len(answer)}\r\n\r\n".encode() + answer
+                    f"content-length: {len(answer)}\r\n\r\n".encode()
+                    + answer
                 )
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -138,7 +139,11 @@ class PlainService:
         return _json(200, self._view(task, "completed", 100, results))
 
     def _view(
-        self, task: str, status: str, progress: int, results: list[dict[str, str]] | None
+        self,
+        task: str,
+        status: str,
+        progress: int,
+        results: list[dict[str, str]] | None,
     ) -> dict[str, object]:
         return {
             "created": int(task.split("-")[2]),

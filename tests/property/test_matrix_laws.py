@@ -7,7 +7,7 @@ import json
 import random
 import string
 
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from foxbatch.canonical import Json, encode, equal
 from foxbatch.errors import Problem
@@ -18,21 +18,16 @@ from tests.matrices import read, toy_provider
 from tests.property.matrix_strategies import Matrix, matrices, scalars, values_of
 
 BASE: dict[str, Json] = {"foxbatch": 1, "name": "laws", "provider": "sandbox"}
-USES = "".join(
-    f"${{{{ matrix.{name} ?? '-' }}}};" for name in ("t", "a", "b", "c", "d", "x", "y")
-)
 
 
-def manifest(matrix: Matrix, *, repeat: int = 1) -> dict[str, Json]:
-    """Return a manifest whose jobs differ exactly where their cells do."""
-    lists = [f"l{index}" for index in range(2)]
-    job: dict[str, Json] = {
-        "id": "one",
-        "matrix": matrix.to_json(),
-        "repeat": repeat,
-        "params": {"prompt": "p " + lists[0]},
-    }
-    return {**BASE, "defaults": {"model": "toy-1"}, "jobs": [job]}
+def ignore(_problem: Problem) -> None:
+    """Take a problem that the law is not about."""
+
+
+def manifest(matrix: Matrix) -> str:
+    """Return a manifest with one job and *matrix*."""
+    job: dict[str, Json] = {"id": "one", "matrix": matrix.to_json()}
+    return json.dumps({**BASE, "defaults": {"model": "toy-1"}, "jobs": [job]})
 
 
 def plain(matrix: Matrix) -> list[dict[str, Json]]:
@@ -74,14 +69,11 @@ def fits(wanted: dict[str, Json], cell: dict[str, Json]) -> bool:
     return all(equal(value, cell[key]) for key, value in wanted.items())
 
 
+@settings(max_examples=60)
 @given(matrices())
 def test_cells_are_what_the_rules_say(matrix: Matrix) -> None:
     """The streaming product agrees with a literal reading, in the same order."""
-    problems: list[Problem] = []
-
-    found = [
-        one.cell for one in cells(read(json.dumps(manifest(matrix))), problems.append)
-    ]
+    found = [one.cell for one in cells(read(manifest(matrix)), ignore)]
 
     expected = plain(matrix)
     assert [encode(cell) for cell in found] == [encode(cell) for cell in expected]
@@ -91,6 +83,7 @@ def test_cells_are_what_the_rules_say(matrix: Matrix) -> None:
         ]
 
 
+@settings(max_examples=60)
 @given(matrices(includes=False))
 def test_without_filters_the_size_is_the_product(matrix: Matrix) -> None:
     unfiltered = Matrix(matrix.axes, matrix.zips, [], [])
@@ -99,7 +92,7 @@ def test_without_filters_the_size_is_the_product(matrix: Matrix) -> None:
     for name in matrix.axes:
         size *= 1 if name in tied else len(values_of(matrix.axes, name))
 
-    found = list(cells(read(json.dumps(manifest(unfiltered))), print))
+    found = list(cells(read(manifest(unfiltered)), ignore))
 
     assert [one.index for one in found] == list(range(size))
 
@@ -123,7 +116,7 @@ SWEEPS = st.fixed_dictionaries(
             st.lists(st.floats(-1, 1), max_size=2),
             min_size=1,
             max_size=2,
-            unique_by=encode,
+            unique_by=lambda weights: encode([*weights]),
         ),
     }
 )
@@ -141,9 +134,10 @@ def sweep(axes: dict[str, list[Json]]) -> dict[str, Json]:
 
 
 def jobs_of(text: str) -> list[Job]:
-    return list(expand(read(text), toy_provider(), lambda _: None))
+    return list(expand(read(text), toy_provider(), ignore))
 
 
+@settings(max_examples=25)
 @given(SWEEPS)
 def test_every_job_has_an_id_and_a_name_of_its_own(axes: dict[str, list[Json]]) -> None:
     found = jobs_of(json.dumps(sweep(axes)))
@@ -167,22 +161,20 @@ def encode_job(job: Job) -> bytes:
     return encode([job.request, job.repeat])
 
 
+@settings(max_examples=25)
 @given(SWEEPS, st.randoms(use_true_random=False))
-def test_ids_and_names_do_not_depend_on_how_the_manifest_is_written(
+def test_ids_do_not_depend_on_how_the_manifest_is_written(
     axes: dict[str, list[Json]], rng: random.Random
 ) -> None:
     """Keys in another order, another layout and comments change no job."""
     written = sweep(axes)
-
-    before = {
-        (job.id, job.name): encode_job(job) for job in jobs_of(json.dumps(written))
-    }
     other = json.dumps(shuffled(written, rng), indent=rng.choice([1, 2, 7]))
     commented = "# a comment\n" + other.replace("{\n", "{ # and another\n\n", 3)
 
-    after = {(job.id, job.name): encode_job(job) for job in jobs_of(commented)}
-    assert {job for job, _ in before} == {job for job, _ in after}
-    assert set(before.values()) == set(after.values())
+    before = {job.id: encode_job(job) for job in jobs_of(json.dumps(written))}
+    after = {job.id: encode_job(job) for job in jobs_of(commented)}
+
+    assert before == after
 
 
 def shuffled(value: Json, rng: random.Random) -> Json:
@@ -197,6 +189,7 @@ def shuffled(value: Json, rng: random.Random) -> Json:
             return value
 
 
+@settings(max_examples=25)
 @given(SWEEPS, st.integers(0, 2))
 def test_adding_a_value_changes_no_other_job(
     axes: dict[str, list[Json]], where: int
@@ -220,17 +213,15 @@ def test_a_lone_reference_gives_back_exactly_its_value(value: Json) -> None:
     assert type(rendered) is type(value)
 
 
-@given(st.text(), st.text())
-def test_text_around_a_reference_stays_as_it_is(before: str, inside: str) -> None:
-    """Whatever the text is, escaping `${{` gives it back."""
-    escaped = before.replace("${{", "$${{")
-    # A dollar right before the reference would be read as the escape.
-    template = Template.parse(escaped.rstrip("$") + "${{ vars.x }}!")
+@given(
+    st.text("${a}", max_size=9).filter(lambda text: not text.endswith("$")), st.text()
+)
+def test_escaped_text_around_a_reference_stays_as_it_is(text: str, value: str) -> None:
+    escaped = text.replace("${{", "$${{")
 
-    expected = before if before == before.rstrip("$") else escaped.rstrip("$")
-    assert template.render({"vars": {"x": inside}}).__class__ is str
-    if "$${{" not in before and before == before.rstrip("$"):
-        assert template.render({"vars": {"x": inside}}) == f"{expected}{inside}!"
+    rendered = Template.parse(escaped + "${{ vars.x }}!").render({"vars": {"x": value}})
+
+    assert rendered == f"{text}{value}!"
 
 
 @given(st.text(), st.integers(1, 40))

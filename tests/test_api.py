@@ -1,0 +1,484 @@
+"""Runs through the Python API, on the embedded sandbox and its real sockets."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from foxbatch import api
+from foxbatch.errors import ExitCode, InvalidError, OriginError, UsageError
+from foxbatch.events import Event, RunStarted, SubmitAccepted
+from foxbatch.lifecycle import Phase
+
+pytestmark = pytest.mark.anyio
+
+MANIFEST = """\
+foxbatch: 1
+name: small
+provider: sandbox
+jobs:
+  - id: shot
+    model: veo-3.1-fast
+    prompts: {prompts}
+    params: {{duration: 4, resolution: 720p, generate_audio: false}}
+"""
+OPTIONS = api.RunOptions(speed=200, environ={"PATH": ""})
+
+WriteManifest = Callable[..., Path]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Use asyncio: the embedded sandbox needs real sockets and real time."""
+    return "asyncio"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> WriteManifest:
+    """Return a writer of manifests with the given prompts."""
+
+    def write_manifest(*prompts: str, more: str = "") -> Path:
+        path = tmp_path / "small.yaml"
+        path.write_text(MANIFEST.format(prompts=json.dumps(prompts)) + more)
+        return path
+
+    return write_manifest
+
+
+class Listener:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.beginning: api.Beginning | None = None
+        self.facts: list[Event] = []
+
+    def begins(self, beginning: api.Beginning) -> None:
+        self.beginning = beginning
+
+    def happened(self, fact: Event) -> None:
+        self.facts.append(fact)
+
+
+async def test_a_run_ends_with_files_records_and_a_summary(
+    write: WriteManifest,
+) -> None:
+    listener = Listener()
+    wanted = api.load_manifest(write("A fox", "A hare"))
+
+    summary = await api.run(wanted, OPTIONS, audience=[listener])
+
+    assert summary.exit_code == ExitCode.DONE
+    assert (summary.submitted, summary.reused) == (2, 0)
+    assert summary.counts == {"done": 2}
+    assert summary.credits is not None
+    assert listener.beginning is not None
+    assert listener.beginning.plan.counts["submit"] == 2
+    accepted = [f for f in listener.facts if isinstance(f, SubmitAccepted)]
+    assert len(accepted) == 2
+    records = api.results(summary.run_dir)
+    assert [record.prompt.text for record in records if record.prompt] == [
+        "A fox",
+        "A hare",
+    ]
+    for record in records:
+        (stored,) = record.artifacts
+        assert (summary.run_dir / stored.path).stat().st_size == stored.bytes
+        assert (stored.media.width, stored.media.height) == (1280, 720)
+        assert stored.media.duration_s == pytest.approx(4, abs=0.05)
+        assert stored.media.audio_codec is None
+        assert stored.mismatch == ()
+    assert (summary.run_dir / "manifests").is_dir()
+
+
+async def test_a_second_run_reuses_everything_and_writes_no_ledger_file(
+    write: WriteManifest,
+) -> None:
+    wanted = api.load_manifest(write("A fox"))
+    first = await api.run(wanted, OPTIONS)
+
+    second = await api.run(wanted, OPTIONS)
+
+    assert (second.submitted, second.reused) == (0, 1)
+    assert len(list((first.run_dir / "ledger").iterdir())) == 1
+
+
+async def test_one_more_prompt_buys_one_more_job(write: WriteManifest) -> None:
+    await api.run(api.load_manifest(write("A fox")), OPTIONS)
+
+    summary = await api.run(api.load_manifest(write("A hare", "A fox")), OPTIONS)
+
+    assert (summary.submitted, summary.reused) == (1, 1)
+
+
+async def test_a_job_that_is_wrong_stops_everything_before_it_starts(
+    write: WriteManifest, tmp_path: Path
+) -> None:
+    path = write("A fox")
+    path.write_text(path.read_text().replace("duration: 4", "duration: 5"))
+
+    with pytest.raises(InvalidError) as caught:
+        await api.run(api.load_manifest(path), OPTIONS)
+
+    assert caught.value.problems[0].position.line == 8
+    assert not (tmp_path / "runs").exists()
+
+
+class TestHeldJobs:
+    """A submission whose answer was lost waits for a person."""
+
+    @pytest.fixture
+    async def run_dir(self, write: WriteManifest) -> Path:
+        """Return a run directory with one done and one held job."""
+        wanted = api.load_manifest(write("A hare", "A fox [sandbox:lost-reply]"))
+        summary = await api.run(wanted, OPTIONS)
+        assert summary.exit_code == ExitCode.HELD
+        assert summary.counts == {"done": 1, "held": 1}
+        assert any(command.startswith("foxbatch settle") for command in summary.next)
+        return summary.run_dir
+
+    def held(self, run_dir: Path) -> api.JobStatus:
+        (job,) = (j for j in api.status(run_dir).jobs if j.phase is Phase.HELD)
+        return job
+
+    def unclaimed_task(self, run_dir: Path) -> str:
+        """Return the task that the sandbox made and nobody heard of."""
+        known = {job.task for job in api.status(run_dir).jobs}
+        stored = (run_dir / ".sandbox" / "tasks.jsonl").read_text()
+        (task,) = set(re.findall(r"task-unified-\d+-[a-z0-9]{8}", stored)) - known
+        return task
+
+    async def test_the_next_run_does_not_buy_it_again(
+        self, run_dir: Path, tmp_path: Path
+    ) -> None:
+        again = await api.run(api.load_manifest(tmp_path / "small.yaml"), OPTIONS)
+
+        assert again.submitted == 0
+        assert again.exit_code == ExitCode.HELD
+
+    async def test_it_becomes_the_task_that_a_person_found(self, run_dir: Path) -> None:
+        job, task = self.held(run_dir), self.unclaimed_task(run_dir)
+        shown: list[str] = []
+
+        settled = await api.settle(
+            run_dir,
+            job.job[:8],
+            "task",
+            task=task,
+            why="seen in the console",
+            options=OPTIONS,
+            ask=lambda text: bool(shown.append(text) or True),
+        )
+        summary = await api.collect(run_dir, OPTIONS)
+
+        assert settled.job == job.name
+        assert task in shown[0]
+        assert "veo-3.1-fast" in shown[0]
+        assert summary.counts == {"done": 2}
+
+    async def test_it_is_bought_again_when_a_person_says_so(
+        self, run_dir: Path, tmp_path: Path
+    ) -> None:
+        await api.settle(run_dir, self.held(run_dir).name, "buy_again", options=OPTIONS)
+
+        again = await api.run(api.load_manifest(tmp_path / "small.yaml"), OPTIONS)
+
+        # The same prompt loses its reply again: bought twice, and held once more.
+        assert again.counts == {"done": 1, "held": 1}
+        state = api.read_ledger(run_dir).state
+        assert state.bought() == 3
+        assert not any(job.unexplained_purchases() for job in state.jobs.values())
+
+    async def test_it_is_given_up_when_a_person_says_so(
+        self, run_dir: Path, tmp_path: Path
+    ) -> None:
+        job = self.held(run_dir).job
+
+        await api.settle(run_dir, job, "write_off", why="not worth it", options=OPTIONS)
+        again = await api.run(api.load_manifest(tmp_path / "small.yaml"), OPTIONS)
+
+        assert again.counts == {"done": 1, "failed": 1}
+        assert again.submitted == 0
+        assert again.exit_code == ExitCode.FAILED_JOBS
+        (record,) = (r for r in api.results(run_dir) if r.phase is Phase.FAILED)
+        assert record.error is not None
+        assert record.error.error_class == "written_off"
+
+    async def test_saying_no_decides_nothing(self, run_dir: Path) -> None:
+        job = self.held(run_dir).job
+
+        with pytest.raises(UsageError, match="nothing was decided"):
+            await api.settle(
+                run_dir, job, "write_off", options=OPTIONS, ask=lambda _: False
+            )
+
+        assert self.held(run_dir).job == job
+
+    async def test_a_task_of_another_job_is_refused(self, run_dir: Path) -> None:
+        (other,) = (j.task for j in api.status(run_dir).jobs if j.phase is Phase.DONE)
+
+        with pytest.raises(UsageError, match="belongs to attempt"):
+            await api.settle(
+                run_dir, self.held(run_dir).job, "task", task=other, options=OPTIONS
+            )
+
+    @pytest.mark.parametrize(
+        ("task", "message"),
+        [
+            pytest.param("task-unified-1-abcdefgh", "does not know it", id="unknown"),
+            pytest.param("../../etc", "is no task id", id="no id at all"),
+            pytest.param(None, "is no task id", id="missing"),
+        ],
+    )
+    async def test_a_task_that_cannot_be_is_refused(
+        self, run_dir: Path, task: str | None, message: str
+    ) -> None:
+        with pytest.raises(UsageError, match=message):
+            await api.settle(
+                run_dir, self.held(run_dir).job, "task", task=task, options=OPTIONS
+            )
+
+    async def test_a_task_of_another_time_is_refused(self, run_dir: Path) -> None:
+        task = self.unclaimed_task(run_dir)
+        (ledger,) = (run_dir / "ledger").iterdir()
+        earlier = (datetime.now(UTC) - timedelta(hours=1)).isoformat(
+            "T", "milliseconds"
+        )
+        text = ledger.read_text()
+        now = re.findall(r'"at":"([^"]+)"', text)[0]
+        ledger.write_text(text.replace(now[:13], earlier[:13]))
+
+        with pytest.raises(UsageError, match="was created at"):
+            await api.settle(
+                run_dir, self.held(run_dir).job, "task", task=task, options=OPTIONS
+            )
+
+    @pytest.mark.parametrize("name", ["", "nothing-like-it"])
+    async def test_a_name_that_fits_no_held_job_lists_those_there_are(
+        self, run_dir: Path, name: str
+    ) -> None:
+        with pytest.raises(UsageError) as caught:
+            await api.settle(run_dir, name, "write_off", options=OPTIONS)
+
+        assert self.held(run_dir).job in caught.value.hint
+
+    async def test_another_machine_may_still_be_waiting(self, run_dir: Path) -> None:
+        (ledger,) = (run_dir / "ledger").iterdir()
+        kept = [
+            line
+            for line in ledger.read_text().splitlines(keepends=True)
+            if "run.ended" not in line and "submit.unknown" not in line
+        ]
+        renumbered = [
+            re.sub(
+                r'"seq":\d+',
+                f'"seq":{seq}',
+                re.sub(r'"host":"[^"]*"', '"host":"x"', line),
+            )
+            for seq, line in enumerate(kept, start=1)
+        ]
+        ledger.write_text("".join(renumbered))
+        job = self.held(run_dir)
+
+        assert job.maybe_alive
+        with pytest.raises(UsageError, match="another machine"):
+            await api.settle(run_dir, job.job, "write_off", options=OPTIONS)
+        await api.settle(run_dir, job.job, "write_off", options=OPTIONS, force=True)
+
+
+class TestWhereARunLives:
+    async def test_in_the_repository_of_the_manifest(
+        self, write: WriteManifest, tmp_path: Path
+    ) -> None:
+        (tmp_path / "repository" / ".git").mkdir(parents=True)
+        (tmp_path / "repository" / "manifests").mkdir()
+        path = write("A fox").rename(tmp_path / "repository" / "manifests" / "a.yaml")
+
+        run_dir = api.default_run_dir(api.load_manifest(path))
+
+        assert run_dir == tmp_path / "repository" / "runs" / "small@sandbox"
+
+    async def test_where_it_was_before_there_was_a_repository(
+        self, write: WriteManifest, tmp_path: Path
+    ) -> None:
+        (tmp_path / "sub").mkdir()
+        path = write("A fox").rename(tmp_path / "sub" / "a.yaml")
+        first = await api.run(api.load_manifest(path), OPTIONS)
+        (tmp_path / ".git").mkdir()
+
+        again = await api.run(api.load_manifest(path), OPTIONS)
+
+        assert again.run_dir == first.run_dir
+        assert again.submitted == 0
+
+    async def test_a_manifest_stands_for_its_run_directory(
+        self, write: WriteManifest
+    ) -> None:
+        path = write("A fox")
+        with pytest.raises(UsageError, match="nothing was run there yet"):
+            api.find_run_dir(path)
+        summary = await api.run(api.load_manifest(path), OPTIONS)
+
+        assert api.find_run_dir(path) == summary.run_dir
+        assert api.find_run_dir(summary.run_dir) == summary.run_dir
+
+    async def test_another_service_is_refused(
+        self, write: WriteManifest, tmp_path: Path
+    ) -> None:
+        path = write("A fox")
+        options = replace(OPTIONS, out=tmp_path / "out")
+        await api.run(api.load_manifest(path), options)
+        keyed = {"FOXAPI_API_KEY": "sk-1", "FOXAPI_BASE_URL": "http://127.0.0.1:9"}
+
+        with pytest.raises(OriginError) as caught:
+            await api.run(
+                api.load_manifest(path, provider="foxapi"),
+                replace(options, environ=keyed, yes=True),
+            )
+
+        assert "the embedded sandbox" in str(caught.value)
+        assert "127.0.0.1:9" in str(caught.value)
+        assert "--out" in caught.value.hint
+
+
+class TestConsent:
+    """A service that costs money is asked only after somebody agreed."""
+
+    KEYED = replace(OPTIONS, environ={"FOXAPI_API_KEY": "sk-1"})
+
+    async def test_nobody_to_ask_is_a_refusal(self, write: WriteManifest) -> None:
+        wanted = api.load_manifest(write("A fox"), provider="foxapi")
+
+        with pytest.raises(UsageError, match="would buy 1 jobs") as caught:
+            await api.run(wanted, self.KEYED)
+
+        assert "--yes" in caught.value.hint
+
+    async def test_no_buys_nothing(self, write: WriteManifest) -> None:
+        wanted = api.load_manifest(write("A fox"), provider="foxapi")
+        asked: list[api.Beginning] = []
+
+        with pytest.raises(UsageError, match="nothing was bought"):
+            await api.run(wanted, self.KEYED, confirm=lambda b: bool(asked.append(b)))
+
+        (beginning,) = asked
+        assert beginning.paid
+        assert beginning.plan.estimate.unpriced == 1
+        assert not list(api.default_run_dir(wanted).glob("ledger/*"))
+
+
+async def test_the_start_of_a_run_says_who_and_what(write: WriteManifest) -> None:
+    listener = Listener()
+    options = replace(OPTIONS, environ={"FOXBATCH_ACTOR": "nightly"})
+
+    await api.run(api.load_manifest(write("A fox")), options, audience=[listener])
+
+    started = listener.facts[0]
+    assert isinstance(started, RunStarted)
+    assert started.actor == "nightly"
+    assert started.manifests[0].name == "small"
+    assert started.versions.keys() == {"foxbatch", "python"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "actor"),
+    [
+        pytest.param(
+            {
+                "GITHUB_RUN_ID": "7",
+                "GITHUB_SERVER_URL": "https://git.example",
+                "GITHUB_REPOSITORY": "a/b",
+            },
+            "https://git.example/a/b/actions/runs/7",
+            id="a workflow run",
+        ),
+        pytest.param({"CI_JOB_URL": "https://ci/1"}, "https://ci/1", id="a CI job"),
+    ],
+)
+async def test_in_ci_the_actor_is_the_run_itself(
+    write: WriteManifest, environ: dict[str, str], actor: str
+) -> None:
+    listener = Listener()
+    options = replace(OPTIONS, environ=environ)
+
+    await api.run(api.load_manifest(write("A fox")), options, audience=[listener])
+
+    assert isinstance(listener.facts[0], RunStarted)
+    assert listener.facts[0].actor == actor
+
+
+async def test_a_pressed_button_stops_the_run_and_leaves_tasks_running(
+    write: WriteManifest,
+) -> None:
+    stop = api.StopButton()
+
+    class Presser(Listener):
+        def happened(self, fact: Event) -> None:
+            if isinstance(fact, SubmitAccepted):
+                stop.press("interrupted")
+
+    wanted = api.load_manifest(write("A fox", "A hare"))
+    slow = replace(OPTIONS, speed=1)
+    summary = await api.run(wanted, slow, audience=[Presser()], stop=stop)
+
+    assert summary.exit_code == ExitCode.INTERRUPTED
+    assert summary.counts == {"new": 1, "running": 1}
+    assert summary.next[0].startswith("foxbatch run ")
+
+
+async def test_stop_after_ends_with_work_running(write: WriteManifest) -> None:
+    wanted = api.load_manifest(write("A fox"))
+    options = replace(OPTIONS, speed=1, stop_after_s=0.3)
+
+    summary = await api.run(wanted, options)
+
+    assert summary.exit_code == ExitCode.REMOTE
+    assert summary.counts == {"running": 1}
+
+
+async def test_collect_works_with_a_copied_directory_and_no_manifest(
+    write: WriteManifest, tmp_path: Path
+) -> None:
+    wanted = api.load_manifest(write("A fox"))
+    left = await api.run(wanted, replace(OPTIONS, detach=True))
+    assert left.counts == {"running": 1}
+    moved = left.run_dir.rename(tmp_path / "elsewhere")
+    (tmp_path / "small.yaml").unlink()
+
+    summary = await api.collect(moved, OPTIONS)
+
+    assert summary.counts == {"done": 1}
+    assert summary.submitted == 0
+
+
+async def test_what_is_no_longer_wanted_is_collected_but_not_bought(
+    write: WriteManifest,
+) -> None:
+    first = replace(OPTIONS, detach=True)
+    await api.run(api.load_manifest(write("A fox", "A hare")), first)
+
+    summary = await api.run(api.load_manifest(write("A hare")), OPTIONS)
+
+    assert summary.submitted == 0
+    assert summary.counts == {"done": 2}
+    plan = api.plan(api.load_manifest(write("A hare")))
+    assert plan.counts["orphan"] == 1
+
+
+async def test_a_provider_of_nobody_is_reported_at_its_line(
+    write: WriteManifest,
+) -> None:
+    path = write("A fox")
+    path.write_text(path.read_text().replace("provider: sandbox", "provider: sndbox"))
+
+    with pytest.raises(InvalidError) as caught:
+        api.load_manifest(path)
+
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.position.line) == ("E-PROVIDER-UNKNOWN", 3)
+    assert "sandbox" in problem.hint
