@@ -36,15 +36,82 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from foxbatch.errors import FoxbatchError
+    from foxbatch.api import (
+        Choice,
+        RunOptions,
+        RunSummary,
+        StopButton,
+        Wanted,
+        check,
+        collect,
+        expand,
+        load_manifest,
+        plan,
+        read_ledger,
+        results as read_results,
+        run,
+        settle,
+        status,
+    )
+    from foxbatch.errors import (
+        FoxbatchError,
+        InvalidError,
+        Problem,
+        RunDirError,
+        UsageError,
+    )
 
 __version__ = "0.1.0"
 
-__all__ = ["FoxbatchError", "__version__"]
+__all__ = [
+    "Choice",
+    "FoxbatchError",
+    "InvalidError",
+    "Problem",
+    "RunDirError",
+    "RunOptions",
+    "RunSummary",
+    "StopButton",
+    "UsageError",
+    "Wanted",
+    "__version__",
+    "check",
+    "collect",
+    "expand",
+    "load_manifest",
+    "plan",
+    "read_ledger",
+    "read_results",
+    "run",
+    "settle",
+    "status",
+]
 
 _HOME = {
+    "Choice": "foxbatch.api",
     "FoxbatchError": "foxbatch.errors",
+    "InvalidError": "foxbatch.errors",
+    "Problem": "foxbatch.errors",
+    "RunDirError": "foxbatch.errors",
+    "RunOptions": "foxbatch.api",
+    "RunSummary": "foxbatch.api",
+    "StopButton": "foxbatch.api",
+    "UsageError": "foxbatch.errors",
+    "Wanted": "foxbatch.api",
+    "check": "foxbatch.api",
+    "collect": "foxbatch.api",
+    "expand": "foxbatch.api",
+    "load_manifest": "foxbatch.api",
+    "plan": "foxbatch.api",
+    "read_ledger": "foxbatch.api",
+    "read_results": "foxbatch.api",
+    "run": "foxbatch.api",
+    "settle": "foxbatch.api",
+    "status": "foxbatch.api",
 }
+
+# `foxbatch.results` is a module, and a name can be one thing only.
+_NAME_THERE = {"read_results": "results"}
 
 
 if not TYPE_CHECKING:  # or else a type checker would believe in every name
@@ -53,7 +120,8 @@ if not TYPE_CHECKING:  # or else a type checker would believe in every name
         """Import a public name from its module the first time somebody asks for it."""
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(_HOME[name]), name)
+        home = import_module(_HOME[name])
+        value = globals()[name] = getattr(home, _NAME_THERE.get(name, name))
         return value
 
 

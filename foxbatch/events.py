@@ -33,7 +33,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True):
     """A value inside a fact. Fields at their default are not written."""
 
 
-class Origin(Part):
+class Origin(Part, frozen=True):
     """Whose jobs a run directory holds.
 
     Attributes:
@@ -47,7 +47,7 @@ class Origin(Part):
     account: str = ""
 
 
-class ManifestRef(Part):
+class ManifestRef(Part, frozen=True):
     """The exact manifest a run was started with, kept under `manifests/`."""
 
     sha256: Digest
@@ -55,14 +55,14 @@ class ManifestRef(Part):
     path: str = ""
 
 
-class PromptText(Part):
+class PromptText(Part, frozen=True):
     """A prompt as it was sent, and the label that people see."""
 
     id: str
     text: str
 
 
-class MediaFacts(Part):
+class MediaFacts(Part, frozen=True):
     """What a file really contains.
 
     Attributes:
@@ -83,7 +83,7 @@ class MediaFacts(Part):
     audio_codec: str | None = None
 
 
-class ResultItem(Part):
+class ResultItem(Part, frozen=True):
     """One thing a finished task offers.
 
     Attributes:
@@ -115,19 +115,19 @@ class Fact(
     run: RunId = RunId("")
 
 
-class JobFact(Fact):
+class JobFact(Fact, frozen=True):
     """A fact about one job."""
 
     job: JobId
 
 
-class AttemptFact(JobFact):
+class AttemptFact(JobFact, frozen=True):
     """A fact about one attempt at one job."""
 
     attempt: AttemptId
 
 
-class RunStarted(Fact, tag="run.started"):
+class RunStarted(Fact, frozen=True, tag="run.started"):
     """A process began to work on the directory.
 
     Attributes:
@@ -155,7 +155,7 @@ class RunStarted(Fact, tag="run.started"):
     policy: dict[str, object] = {}
 
 
-class JobPlanned(JobFact, tag="job.planned"):
+class JobPlanned(JobFact, frozen=True, tag="job.planned"):
     """A job is wanted; written where no file holds an equal one yet.
 
     Attributes:
@@ -191,7 +191,7 @@ class JobPlanned(JobFact, tag="job.planned"):
     line: int = 0
 
 
-class SubmitIntended(AttemptFact, tag="submit.intended"):
+class SubmitIntended(AttemptFact, frozen=True, tag="submit.intended"):
     """A POST is about to leave; on disk before its first byte.
 
     Attributes:
@@ -203,7 +203,7 @@ class SubmitIntended(AttemptFact, tag="submit.intended"):
     why: str = ""
 
 
-class SubmitAccepted(AttemptFact, tag="submit.accepted"):
+class SubmitAccepted(AttemptFact, frozen=True, tag="submit.accepted"):
     """The service made a task; it has to be paid for.
 
     Attributes:
@@ -219,7 +219,7 @@ class SubmitAccepted(AttemptFact, tag="submit.accepted"):
     headers: dict[str, str] = {}
 
 
-class SubmitRefused(AttemptFact, tag="submit.refused"):
+class SubmitRefused(AttemptFact, frozen=True, tag="submit.refused"):
     """No task was made, and that is certain.
 
     Attributes:
@@ -239,7 +239,7 @@ class SubmitRefused(AttemptFact, tag="submit.refused"):
     headers: dict[str, str] = {}
 
 
-class SubmitUnknown(AttemptFact, tag="submit.unknown"):
+class SubmitUnknown(AttemptFact, frozen=True, tag="submit.unknown"):
     """A task may exist and may have been paid for; only a person can tell.
 
     Attributes:
@@ -253,7 +253,7 @@ class SubmitUnknown(AttemptFact, tag="submit.unknown"):
     headers: dict[str, str] = {}
 
 
-class SubmitSettled(AttemptFact, tag="submit.settled"):
+class SubmitSettled(AttemptFact, frozen=True, tag="submit.settled"):
     """A person decided about a held attempt.
 
     Attributes:
@@ -269,12 +269,13 @@ class SubmitSettled(AttemptFact, tag="submit.settled"):
     why: str = ""
 
 
-class StatusSeen(AttemptFact, tag="status.seen"):
+class StatusSeen(AttemptFact, frozen=True, tag="status.seen"):
     """The service's word for the task changed.
 
     Attributes:
         status: The word itself.
         state: What it means.
+        known: Whether the provider file knows the word; otherwise it means running.
         progress: 0 to 100 where given.
         credits: What the service reports as reserved, in its unit.
         reply: Raw body of a final answer, bounded and redacted.
@@ -282,12 +283,13 @@ class StatusSeen(AttemptFact, tag="status.seen"):
 
     status: str
     state: State
+    known: bool = True
     progress: float | None = None
     credits: float | None = None
     reply: str = ""
 
 
-class ResultsSeen(AttemptFact, tag="results.seen"):
+class ResultsSeen(AttemptFact, frozen=True, tag="results.seen"):
     """A finished task said where its results are.
 
     Attributes:
@@ -303,7 +305,7 @@ class ResultsSeen(AttemptFact, tag="results.seen"):
     extras: dict[str, object] = {}
 
 
-class WatchEnded(AttemptFact, tag="watch.ended"):
+class WatchEnded(AttemptFact, frozen=True, tag="watch.ended"):
     """Patience ended; the task may still finish and is asked again by id.
 
     Attributes:
@@ -315,7 +317,7 @@ class WatchEnded(AttemptFact, tag="watch.ended"):
     why: str = "patience"
 
 
-class ArtifactStored(AttemptFact, tag="artifact.stored"):
+class ArtifactStored(AttemptFact, frozen=True, tag="artifact.stored"):
     """A file is whole, checked and on disk.
 
     Attributes:
@@ -335,7 +337,7 @@ class ArtifactStored(AttemptFact, tag="artifact.stored"):
     mismatch: tuple[str, ...] = ()
 
 
-class JobSucceeded(AttemptFact, tag="job.succeeded"):
+class JobSucceeded(AttemptFact, frozen=True, tag="job.succeeded"):
     """Everything the task offered is stored.
 
     Attributes:
@@ -345,7 +347,7 @@ class JobSucceeded(AttemptFact, tag="job.succeeded"):
     credits: float | None = None
 
 
-class JobFailed(AttemptFact, tag="job.failed"):
+class JobFailed(AttemptFact, frozen=True, tag="job.failed"):
     """This attempt will give nothing.
 
     Attributes:
@@ -363,7 +365,7 @@ class JobFailed(AttemptFact, tag="job.failed"):
     credits: float | None = None
 
 
-class BatchHalted(Fact, tag="batch.halted"):
+class BatchHalted(Fact, frozen=True, tag="batch.halted"):
     """Submitting stopped for every job.
 
     Attributes:
@@ -375,7 +377,7 @@ class BatchHalted(Fact, tag="batch.halted"):
     exit_code: int
 
 
-class RunEnded(Fact, tag="run.ended"):
+class RunEnded(Fact, frozen=True, tag="run.ended"):
     """The process ended in an orderly way.
 
     Attributes:
@@ -430,7 +432,7 @@ def decode(line: bytes) -> Event:
             it is damaged, unknown, or written by a newer version.
     """
     try:
-        event = _decoder.decode(line)
+        event: Event = _decoder.decode(line)
     except ValueError as error:  # msgspec's own, or text that is not UTF-8
         raise ValueError(_why_unreadable(line, error)) from None
     if event.v > FORMAT:

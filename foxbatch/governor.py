@@ -27,17 +27,16 @@ class Window:
     def __init__(self, per_second: float) -> None:
         starts = max(1, math.floor(per_second))
         self._period_s = max(1.0, 1.0 / per_second)
-        self._recent: deque[float] = deque(maxlen=starts)
+        self._recent: deque[float] = deque([-math.inf] * starts, maxlen=starts)
 
-    def reserve(self, now: float) -> float:
-        """Book the next start and return when it may happen, not before *now*."""
-        at = now
-        if self._recent:
-            at = max(at, self._recent[-1])
-            if len(self._recent) == self._recent.maxlen:
-                at = max(at, self._recent[0] + self._period_s)
-        self._recent.append(at)
-        return at
+    @property
+    def opens_at(self) -> float:
+        """Time from which on the next start may happen."""
+        return self._recent[0] + self._period_s
+
+    def started(self, now: float) -> None:
+        """Note a start. Times never go back."""
+        self._recent.append(now)
 
 
 class Slots:
@@ -80,27 +79,30 @@ class Governor:
         self._clock = clock
         self._window = Window(limits.requests_per_second)
         self._requests = anyio.Semaphore(REQUESTS_AT_ONCE)
+        self._queue = anyio.Lock()
         self._cool_until = -math.inf
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
         """Hold one of the request slots; the block starts when its turn has come.
 
-        The turn is booked before the wait: waiters keep their order, and one that is
-        cancelled wastes its turn instead of lending it twice.
+        Turns are taken in the order in which they are asked for, and counted when
+        they are really taken: a late one crowds no later second.
         """
         async with self._requests:
             await self._turn()
             yield
 
     async def _turn(self) -> None:
-        while True:
-            now = self._clock.monotonic()
-            at = self._window.reserve(max(now, self._cool_until))
-            await self._clock.sleep(at - now)
-            # Others may have learnt during the wait that the service wants a rest.
-            if self._cool_until <= self._clock.monotonic():
-                return
+        async with self._queue:
+            # Again and again: others may learn meanwhile that the service wants a rest.
+            while (wait_s := self._wait_s()) > 0:
+                await self._clock.sleep(wait_s)
+            self._window.started(self._clock.monotonic())
+
+    def _wait_s(self) -> float:
+        opens_at = max(self._window.opens_at, self._cool_until)
+        return opens_at - self._clock.monotonic()
 
     def cool_down(self, seconds: float) -> None:
         """Let no submit or poll start for *seconds* from now. Never shortens a wait."""

@@ -99,6 +99,7 @@ class LedgerWriter:
         self._clock = clock
         self._fsync = fsync
         self._seq = 0
+        self._at = ""
         self._lane = Lane(run)
         self._broken = False
         started = clock.now().strftime("%Y%m%dT%H%M%SZ")
@@ -130,7 +131,8 @@ class LedgerWriter:
                 f"{self.path} could not be written before",
                 hint="Type the same command again; what is on the disk is intact.",
             )
-        at = to_text(self._clock.now())
+        # A clock may be set back while we run; "latest" must not be.
+        self._at = at = max(self._at, to_text(self._clock.now()))
         stamped = tuple(
             msgspec.structs.replace(event, v=FORMAT, seq=seq, at=at, run=self.run)
             for seq, event in enumerate(events, start=self._seq + 1)

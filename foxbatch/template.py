@@ -169,7 +169,7 @@ def kind(value: Json) -> str:
             return "text"
         case list():
             return "a list"
-        case dict():
+        case _:
             return "a mapping"
 
 

@@ -23,9 +23,9 @@ class Ended:
 Type: TypeAlias = Callable[..., Ended]
 
 
-@pytest.fixture(name="type_")
-def typing(capsys: pytest.CaptureFixture[str]) -> Type:
-    """Return a function that runs a command as if it had been typed."""
+@pytest.fixture
+def type_(capsys: pytest.CaptureFixture[str]) -> Type:
+    """Give a function that runs a command as if it had been typed."""
 
     def run(*words: object) -> Ended:
         capsys.readouterr()

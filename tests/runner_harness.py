@@ -63,10 +63,18 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Late:
+    """An answer or an error that takes some seconds to come."""
+
+    after_s: float
+    what: Exception | Reply
+
+
 LOST = httpx.ReadError("the connection was aborted")
 UNREACHABLE = httpx.ConnectError("connection refused")
 
-Step: TypeAlias = Exception | Reply | float | None
+Step: TypeAlias = Exception | Reply | Late | float | None
 """What a request meets: an error, an answer, a wait in seconds, or nothing special."""
 
 Door: TypeAlias = Callable[[httpx.Request], Awaitable[httpx.Response | None]]
@@ -88,6 +96,9 @@ def meets(**steps: Iterable[Step]) -> Door:
 
     async def door(request: httpx.Request) -> httpx.Response | None:
         step = next(rest.get(kind_of(request), iter(())), None)
+        if isinstance(step, Late):
+            await anyio.sleep(step.after_s)
+            step = step.what
         if isinstance(step, Exception):
             raise step
         if isinstance(step, Reply):

@@ -150,12 +150,12 @@ class TestHeldJobs:
         """Return the task that the sandbox made and nobody heard of."""
         known = {job.task for job in api.status(run_dir).jobs}
         stored = (run_dir / ".sandbox" / "tasks.jsonl").read_text()
-        (task,) = set(re.findall(r"task-unified-\d+-[a-z0-9]{8}", stored)) - known
+        created: set[str] = set(re.findall(r"task-unified-\d+-[a-z0-9]{8}", stored))
+        (task,) = created - known
         return task
 
-    async def test_the_next_run_does_not_buy_it_again(
-        self, run_dir: Path, tmp_path: Path
-    ) -> None:
+    @pytest.mark.usefixtures("run_dir")
+    async def test_the_next_run_does_not_buy_it_again(self, tmp_path: Path) -> None:
         again = await api.run(api.load_manifest(tmp_path / "small.yaml"), OPTIONS)
 
         assert again.submitted == 0
@@ -165,6 +165,10 @@ class TestHeldJobs:
         job, task = self.held(run_dir), self.unclaimed_task(run_dir)
         shown: list[str] = []
 
+        def agree(question: str) -> bool:
+            shown.append(question)
+            return True
+
         settled = await api.settle(
             run_dir,
             job.job[:8],
@@ -172,7 +176,7 @@ class TestHeldJobs:
             task=task,
             why="seen in the console",
             options=OPTIONS,
-            ask=lambda text: bool(shown.append(text) or True),
+            ask=agree,
         )
         summary = await api.collect(run_dir, OPTIONS)
 
@@ -363,8 +367,12 @@ class TestConsent:
         wanted = api.load_manifest(write("A fox"), provider="foxapi")
         asked: list[api.Beginning] = []
 
+        def refuse(beginning: api.Beginning) -> bool:
+            asked.append(beginning)
+            return False
+
         with pytest.raises(UsageError, match="nothing was bought"):
-            await api.run(wanted, self.KEYED, confirm=lambda b: bool(asked.append(b)))
+            await api.run(wanted, self.KEYED, confirm=refuse)
 
         (beginning,) = asked
         assert beginning.paid

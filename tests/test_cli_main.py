@@ -20,7 +20,7 @@ from foxbatch.errors import (
     Problem,
     UsageError,
 )
-from tests.cli import MANIFEST, Type, typing as typing  # noqa: PLC0414  a fixture
+from tests.cli import MANIFEST, Type
 
 COMMANDS = list(_HOME)
 HEAVY = {
@@ -60,7 +60,8 @@ class TestHelp:
         summaries = {n: s for part in SECTIONS.values() for n, s in part.items()}
 
         told = {
-            name: (command.help or "").partition("\n")[0] for name, command in commands()
+            name: (command.help or "").partition("\n")[0]
+            for name, command in commands()
         }
 
         assert told == summaries
@@ -70,7 +71,6 @@ class TestHelp:
         ended = type_(name, "-h")
 
         assert ended.code == 0
-        assert f"Example:\n    {'' if name != 'completion' else 'source <('}" in ended.out
         assert f"foxbatch {name}" in ended.out.partition("Example:")[2]
         assert ended.out == type_(name, "--help").out
 
@@ -172,16 +172,6 @@ def raising(error: BaseException) -> click.Command:
 
 
 class TestEndings:
-    @pytest.fixture
-    def ends_with(
-        self, type_: Type, monkeypatch: pytest.MonkeyPatch
-    ) -> type[BaseException] | object:
-        def run(error: BaseException) -> object:
-            monkeypatch.setattr(_main, "foxbatch_command", raising(error))
-            return type_()
-
-        return run
-
     @pytest.mark.parametrize(
         ("error", "code"),
         [
@@ -317,7 +307,9 @@ class TestPipes:
 
     def test_data_in_a_pipe_is_utf8_whatever_the_locale(self, tmp_path: Path) -> None:
         manifest = tmp_path / "sea.yaml"
-        manifest.write_text(MANIFEST.replace("A calm", "Ein ruhiges Meer – 海"), "utf-8")
+        manifest.write_text(
+            MANIFEST.replace("A calm", "Ein ruhiges Meer – 海"), "utf-8"
+        )
         command = [sys.executable, "-m", "foxbatch", "expand", str(manifest)]
 
         run = subprocess.run(

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import get_args
 
 import jsonschema
+import msgspec
 import pytest
 
+from foxbatch import events
 from foxbatch.events import (
     WORDS,
     Event,
@@ -198,3 +200,13 @@ def test_the_schema_describes_every_kind_of_fact() -> None:
     for name, definition in definitions.items():
         assert isinstance(definition, dict)
         assert str(definition["description"]).endswith("."), name
+
+
+def test_a_type_that_json_cannot_describe_is_no_silent_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    odd = msgspec.defstruct("Odd", [("size", complex)], tag="odd.seen")
+    monkeypatch.setattr(events, "Event", odd)
+
+    with pytest.raises(NotImplementedError, match="complex"):
+        ledger_schema()

@@ -7,23 +7,18 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from foxbatch.canonical import JobId
 from foxbatch.errors import TransitionError
 from foxbatch.events import (
     AttemptFact,
     AttemptId,
     Event,
     JobFailed,
-    JobSucceeded,
     RunId,
     StatusSeen,
     SubmitAccepted,
     SubmitIntended,
-    SubmitRefused,
     SubmitSettled,
-    SubmitUnknown,
     TaskId,
-    WatchEnded,
 )
 from foxbatch.lifecycle import (
     Attempt,
@@ -70,10 +65,10 @@ WRITE_OFF = SubmitSettled(job=JOB, attempt=FIRST, decision="write_off")
 REMOTE_FAILED = StatusSeen(job=JOB, attempt=FIRST, status="failed", state="failed")
 
 
-def second(fact: AttemptFact) -> Event:
+def second(fact: Event) -> Event:
     """Return *fact* as one about the second attempt."""
-    moved: Event = msgspec.structs.replace(fact, attempt=SECOND)
-    return moved
+    assert isinstance(fact, AttemptFact)
+    return msgspec.structs.replace(fact, attempt=SECOND)
 
 
 def job_after(*events: Event) -> JobState:
@@ -82,9 +77,6 @@ def job_after(*events: Event) -> JobState:
 
 def attempt_after(*events: Event) -> Attempt:
     return job_after(*events).attempts[FIRST]
-
-
-# ---- what may happen
 
 
 def test_a_step_leads_to_its_stage() -> None:
@@ -135,9 +127,6 @@ def test_a_refused_group_of_facts_leaves_all_as_it_was() -> None:
         lane.admit(ACCEPTED, STATUS, ACCEPTED)
 
     lane.admit(UNKNOWN)
-
-
-# ---- where one attempt puts its job
 
 
 @pytest.mark.parametrize(
@@ -209,9 +198,6 @@ def test_a_task_whose_submission_is_in_a_missing_file_is_held(heard: Event) -> N
     assert state.bought() == 1
 
 
-# ---- several files
-
-
 def test_the_decision_that_knows_more_wins_in_either_order() -> None:
     first = stamped(WRITE_OFF, run=RUN, at_s=1)
     later = stamped(BUY_AGAIN, run=LATER_RUN, at_s=2)
@@ -276,17 +262,12 @@ def test_a_remote_failure_never_hides_results() -> None:
     assert fold([failed, accepted, results]).phase(JOB) is Phase.DOWNLOADING
 
 
-# ---- what several attempts make of a job
-
-
 @pytest.mark.parametrize(
     ("first", "then", "phase", "leader"),
     [
         pytest.param([FAILED], [], Phase.HELD, SECOND, id="held before failed"),
-        pytest.param(
-            [FAILED], [REFUSED], Phase.FAILED, FIRST, id="refused says nothing"
-        ),
-        pytest.param([FAILED], [ACCEPTED], Phase.RUNNING, SECOND, id="a retry runs"),
+        pytest.param([FAILED], [REFUSED], Phase.FAILED, FIRST, id="refused is mute"),
+        pytest.param([FAILED], [ACCEPTED], Phase.RUNNING, SECOND, id="retry runs"),
         pytest.param(
             [FAILED], [ACCEPTED, FAILED], Phase.FAILED, SECOND, id="the last failure"
         ),
@@ -310,13 +291,11 @@ def test_a_remote_failure_never_hides_results() -> None:
             FIRST,
             id="done before all",
         ),
-        pytest.param(
-            [ACCEPTED], [ACCEPTED], Phase.RUNNING, FIRST, id="the older leads"
-        ),
+        pytest.param([ACCEPTED], [ACCEPTED], Phase.RUNNING, FIRST, id="older leads"),
     ],
 )
 def test_the_attempt_that_leads(
-    first: list[Event], then: list[AttemptFact], phase: Phase, leader: AttemptId
+    first: list[Event], then: list[Event], phase: Phase, leader: AttemptId
 ) -> None:
     job = job_after(INTENDED, *first, AGAIN, *map(second, then))
 
@@ -383,11 +362,8 @@ def test_what_was_or_may_have_been_bought(events: list[Event], bought: int) -> N
     assert fold(file_of(RUN, events)).bought() == bought
 
 
-# ---- what is said about an attempt
-
-
 @pytest.mark.parametrize(
-    ("events", "credits"),
+    ("events", "reported"),
     [
         pytest.param([INTENDED], None, id="nothing known"),
         pytest.param([INTENDED, ACCEPTED], 2.5, id="reserved"),
@@ -406,8 +382,8 @@ def test_what_was_or_may_have_been_bought(events: list[Event], bought: int) -> N
         ),
     ],
 )
-def test_credits_as_last_reported(events: list[Event], credits: float | None) -> None:
-    assert attempt_after(*events).credits == credits
+def test_credits_as_last_reported(events: list[Event], reported: float | None) -> None:
+    assert attempt_after(*events).credits == reported
 
 
 def test_an_attempt_begins_when_it_is_first_heard_of() -> None:
@@ -435,7 +411,7 @@ def test_a_decision_that_names_no_task_gives_none() -> None:
 
 
 def test_facts_about_runs_are_not_an_attempts_business() -> None:
-    with pytest.raises(TransitionError, match="run.ended is not about an attempt"):
+    with pytest.raises(TransitionError, match=r"run\.ended is not about an attempt"):
         Attempt(FIRST, JOB).join(stamped(ENDED))
 
 
@@ -463,4 +439,4 @@ def test_facts_are_ordered_by_time_then_run_then_place() -> None:
         stamped(STATUS, run=RUN, seq=1, at_s=2),
     ]
 
-    assert sorted(reversed(facts), key=key_of) == facts
+    assert sorted(facts[::-1], key=key_of) == facts

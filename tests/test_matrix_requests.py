@@ -72,7 +72,7 @@ def test_t14_a_list_in_params_does_not_multiply() -> None:
         ),
         pytest.param(
             "",
-            'matrix: {axes: {animal: [fox]}}\nparams: {prompt: "a ${{ matrix.animl }}"}',
+            'matrix: {axes: {animal: [fox]}}\nparams: {prompt: "${{ matrix.animl }}"}',
             "E-REF-UNKNOWN",
             '"matrix.animl" is not defined',
             id="T19 an unknown name",
@@ -86,7 +86,7 @@ def test_t14_a_list_in_params_does_not_multiply() -> None:
         ),
         pytest.param(
             "",
-            'matrix: {axes: {shot: [{x: 1}]}}\nparams: {prompt: "x ${{ matrix.shot }}"}',
+            'matrix: {axes: {shot: [{}]}}\nparams: {prompt: "x ${{ matrix.shot }}"}',
             "E-REF-TYPE",
             '"matrix.shot" is a mapping and cannot stand inside text',
             id="T19 a mapping in text",
@@ -149,7 +149,8 @@ def test_t14_a_list_in_params_does_not_multiply() -> None:
         ),
         pytest.param(
             "",
-            'let: {a: "${{ matrix.prompt }}"}\nprompts: ["again ${{ let.a }}"]',
+            'let: {b: 1, a: "${{ matrix.prompt }}"}\n'
+            'prompts: ["${{ let.b }} ${{ let.a }}"]',
             "E-REF-CYCLE",
             "matrix.prompt -> let.a -> matrix.prompt",
             id="a prompt inside itself by way of let",
@@ -227,6 +228,16 @@ def test_a_name_in_a_block_of_text_points_at_the_block() -> None:
     assert outcome.only("E-REF-UNKNOWN").position.column == len("      - ") + 1
 
 
+def test_a_name_in_text_of_several_lines_points_at_its_beginning() -> None:
+    outcome = expand_job("""
+        prompts:
+          - a fox
+            and ${{ matrix.animl }}
+    """)
+
+    assert outcome.only("E-REF-UNKNOWN").position.column == len("      - ") + 1
+
+
 def test_results_are_not_remembered_without_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -256,6 +267,15 @@ def test_an_error_in_one_place_hides_no_other() -> None:
     """)
 
     assert sorted(outcome.errors) == ["E-ENUM", "E-ENUM", "E-REF-UNKNOWN"]
+
+
+def test_variables_may_build_on_each_other_as_deep_as_they_like() -> None:
+    links = [f'v{n}: "${{{{ vars.v{n + 1} }}}}"' for n in range(3_000)]
+    variables = "vars: {" + ", ".join([*reversed(links), "v3000: end"]) + "}"
+
+    assert expand_job('prompts: ["the ${{ vars.v0 }}"]', top=variables).prompts == [
+        "the end"
+    ]
 
 
 def test_a_broken_var_is_told_once_however_often_it_is_used() -> None:
@@ -445,7 +465,10 @@ def test_the_model_may_come_from_an_include() -> None:
 
 def test_a_job_whose_include_names_no_model_is_refused() -> None:
     outcome = expand_job(
-        "prompts: [x]\nmatrix: {axes: {seed: [1, 2]}, include: [{seed: 2, model: still}]}",
+        """
+        prompts: [x]
+        matrix: {axes: {seed: [1, 2]}, include: [{seed: 2, model: still}]}
+        """,
         model="",
     )
 

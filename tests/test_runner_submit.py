@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from foxbatch.policy import Budget, Limits, RetryPolicy
 from tests.runner_harness import (
     LOST,
     UNREACHABLE,
+    Late,
     Ran,
     Reply,
     Step,
@@ -311,25 +311,26 @@ class TestUnknownOutcomes:
     ) -> None:
         """Sixteen at once meet one short outage: that is no reason to give up."""
         world.limits = Limits(in_flight=16, requests_per_second=1000)
-        world.service.door = meets(post=then(*[BAD_GATEWAY] * 16, after=1))
-        world.service.reply_takes_s = 10
+        outage = [Late(10, BAD_GATEWAY)] * 15
+        world.service.door = meets(post=then(*outage, after=1))
 
-        ran = await world.run(many(20, "[sandbox:slow 0]"))
+        ran = await world.run(many(20, SLOW))
 
         assert ran.outcome.exit_code is ExitCode.DONE
-        assert ran.phases[Phase.DONE] >= 4
+        assert ran.phases == {Phase.HELD: 15, Phase.DONE: 5}
 
     async def test_late_answers_of_earlier_submissions_are_no_probes(
         self, world: World
     ) -> None:
-        world.limits = Limits(in_flight=20, requests_per_second=1000)
-        hangs = [_hangs(at) for at in (1, 1, 1, 1, 1, 70, 70, 80, 80, 90, 90)]
-        world.service.door = _in_order([None, *hangs])
+        ends_s = (1, 1, 1, 1, 1, 70, 70, 80, 80, 90)
+        world.service.door = meets(post=[None, *(Late(at, LOST) for at in ends_s)])
+        world.limits = Limits(in_flight=11, requests_per_second=1000)
 
-        ran = await world.run(many(14, "[sandbox:slow 0]"))
+        ran = await world.run(many(14, SLOW))
 
         assert ran.outcome.exit_code is ExitCode.DONE
-        assert ran.phases == {Phase.HELD: 11, Phase.DONE: 3}
+        assert ran.phases == {Phase.HELD: 10, Phase.DONE: 4}
+        assert posts(world)[11:] == [90, 90, 90]
 
     async def test_submissions_that_wait_for_their_turn_do_not_begin_in_a_pause(
         self, world: World
@@ -346,32 +347,11 @@ class TestUnknownOutcomes:
         self, world: World
     ) -> None:
         world.limits = Limits(in_flight=6, requests_per_second=1000)
-        world.service.door = _in_order([None, *[_hangs(10)] * 5, _hangs(0)])
+        world.service.door = meets(post=[None, *[Late(10, LOST)] * 5])
 
         await world.run(many(9, SLOW))
 
         assert posts(world)[:7] == [0, 0, 0, 0, 0, 0, 70]
-
-
-def _hangs(seconds: float) -> tuple[float, Exception]:
-    return seconds, LOST
-
-
-def _in_order(steps: Iterable[tuple[float, Exception] | None]) -> object:
-    """Return a door where posts wait for some time and are lost then."""
-    import anyio
-    import httpx
-
-    rest = iter(steps)
-
-    async def door(request: httpx.Request) -> httpx.Response | None:
-        step = next(rest, None) if request.method == "POST" else None
-        if step is not None:
-            await anyio.sleep(step[0])
-            raise step[1]
-        return None
-
-    return door
 
 
 @pytest.mark.anyio
@@ -490,7 +470,7 @@ class TestDetach:
         self, world: World
     ) -> None:
         world.detach = True
-        world.limits = Limits(in_flight=2, requests_per_second=1000)
+        world.limits = Limits(in_flight=1, requests_per_second=1000)
         world.service.door = meets(post=then(busy("30"), after=1))
 
         ran = await world.run(many(3, SLOW))
@@ -555,6 +535,3 @@ class TestFacts:
 
 def _intents(ran: Ran) -> list[SubmitIntended]:
     return [fact for fact in ran.facts if isinstance(fact, SubmitIntended)]
-
-
-assert itertools

@@ -91,6 +91,18 @@ def test_a_template_renders(text: str, expected: Json) -> None:
             id="inside a number",
         ),
         pytest.param(
+            "${{ matrix.none.x }}",
+            "E-REF-UNKNOWN",
+            "matrix.none is null, with nothing inside.",
+            id="inside null",
+        ),
+        pytest.param(
+            "${{ matrix.sound.x }}",
+            "E-REF-UNKNOWN",
+            "matrix.sound is true or false, with nothing inside.",
+            id="inside true",
+        ),
+        pytest.param(
             "${{ vars.film[0] }}",
             "E-REF-UNKNOWN",
             "vars.film is text, with nothing inside.",

@@ -10,7 +10,7 @@ from foxbatch.api import RunSummary
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import amount, count, one_line, size
 from foxbatch.cli.progress import Progress
-from foxbatch.cli.screen import PHASE_COLOURS, remark_lines
+from foxbatch.cli.screen import legend, remark_lines
 from foxbatch.clock import show_duration
 from foxbatch.errors import ExitCode
 from foxbatch.lifecycle import Phase
@@ -66,10 +66,7 @@ def headline(summary: RunSummary) -> str:
 
 
 def _counted(summary: RunSummary) -> Text:
-    line = Text("  ")
-    for phase, colour in PHASE_COLOURS.items():
-        if number := summary.counts.get(phase, 0):
-            line.append("● ", colour).append(f"{number:,} {phase}   ")
+    line = Text("  ").append(legend(summary.counts)).append("   ")
     figures = [f"{summary.submitted:,} submitted"]
     if summary.reused:
         figures.append(f"{summary.reused:,} done before")
@@ -102,4 +99,6 @@ def _files(summary: RunSummary, progress: Progress | None) -> Iterator[Text]:
     rows += [("", "  results.jsonl", "one record per job")]
     rows += [("", "  ledger/", "all that happened: keep it")]
     for label, path, meaning in rows:
-        yield Text.assemble((f"  {label:<9}", "dim"), f"{path:<18}", (meaning, "dim"))
+        line = Text.assemble((f"  {label:<9}", "dim"), f"{path:<18}", (meaning, "dim"))
+        line.rstrip()
+        yield line

@@ -125,8 +125,10 @@ def _window(line: str, at: Position, room: int) -> tuple[str, int, int]:
     tail = _flat(line[end:], at=cells(head) + cells(marked)).rstrip()
     if cells(head + marked + tail) > room:
         head = head if cells(head) <= room // 3 else "…" + _last(head, room // 3)
-        marked = _first(marked, room - cells(head) - 1)
-        tail = _first(tail, room - cells(head + marked))
+        left = room - cells(head)
+        shown = _first(marked + tail, left - 1)
+        cut = "…" if shown != marked + tail else ""
+        marked, tail = shown[: len(marked)], shown[len(marked) :] + cut
     return head + marked + tail, cells(head), cells(marked)
 
 
@@ -141,12 +143,10 @@ def _flat(text: str, at: int = 0) -> str:
 
 
 def _first(text: str, room: int) -> str:
-    """Return the start of *text*, with an ellipsis where it is wider than *room*."""
-    if cells(text) <= room:
-        return text
-    while text and cells(text) > room - 1:
+    """Return as much of the start of *text* as *room* columns hold."""
+    while cells(text) > room:
         text = text[:-1]
-    return f"{text}…"
+    return text
 
 
 def _last(text: str, room: int) -> str:

@@ -151,6 +151,11 @@ class Progress:
         return Counter(self.phases.values())
 
     @property
+    def tally(self) -> dict[str, int]:
+        """Jobs by the word for their phase."""
+        return {phase.value: number for phase, number in self.counts.items()}
+
+    @property
     def total(self) -> int:
         """Jobs that this run is about."""
         return len(self.phases)

@@ -146,7 +146,7 @@ class Screen:
             Text(),
             _title(progress, width, now),
             _bar(progress, width),
-            _legend(progress),
+            Text("  ").append(legend(progress.tally)),
             Text(f"  {'  ·  '.join(_figures(progress, now))}", "dim"),
         ]
         trouble = [
@@ -331,13 +331,14 @@ def shares(counts: Counter[Phase], width: int) -> dict[Phase, int]:
     return lengths
 
 
-def _legend(progress: Progress) -> Text:
-    counts = progress.counts
-    legend = Text("  ")
-    for phase, colour in PHASE_COLOURS.items():
-        if counts[phase]:
-            legend.append("● ", colour).append(f"{counts[phase]:,} {phase}   ")
-    return legend
+def legend(counts: Mapping[str, int]) -> Text:
+    """Return the jobs by phase, each with the colour that it has everywhere."""
+    parts = [
+        Text.assemble(("● ", colour), f"{counts[phase]:,} {phase}")
+        for phase, colour in PHASE_COLOURS.items()
+        if counts.get(phase)
+    ]
+    return Text("   ").join(parts)
 
 
 def remark_lines(remarks: Sequence[tuple[str, str, Remark]]) -> Iterator[Text]:

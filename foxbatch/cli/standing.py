@@ -12,7 +12,7 @@ from foxbatch import api
 from foxbatch.cli._tables import Cell, Column, show_table
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import amount, count, one_line, size
-from foxbatch.cli.screen import PHASE_COLOURS
+from foxbatch.cli.screen import PHASE_COLOURS, legend
 from foxbatch.events import MediaFacts
 from foxbatch.lifecycle import Phase
 from foxbatch.results import Failure, Record
@@ -49,10 +49,7 @@ def show(terminal: Terminal, status: api.Status) -> None:
 
 def summary(status: api.Status) -> Iterator[Text]:
     """Yield the sums of *status*, and what needs a person."""
-    line = Text()
-    for phase, colour in PHASE_COLOURS.items():
-        if number := status.phases.get(phase):
-            line.append("● ", colour).append(f"{number:,} {phase}   ")
+    line = legend(status.phases).append("   ")
     yield line.append(one_line(api.show_path(status.run_dir)), "dim")
     if status.running_pid is not None:
         yield Text(f"process {status.running_pid} is working on it", "bold")

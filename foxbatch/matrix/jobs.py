@@ -140,10 +140,11 @@ class _Checks:
             return None
         checker = self._checker(known[asked])
         if checker.is_valid(draft.request):
-            for note in checker.notes(draft.request, _locator(draft, recipe)):
+            for note in checker.notes(draft.request, _Locator(draft, recipe)):
                 self._tally.add(_placed(note, draft, recipe), name)
             return None if draft.broken else known[asked]
-        self._explain(checker, draft, recipe, name)
+        for problem in self._explain(checker, draft, recipe):
+            self._tally.add(problem, name)
         return None
 
     def _checker(self, model: Model) -> Checker:
@@ -151,15 +152,20 @@ class _Checks:
             self._checkers[model.name] = Checker(model.schema)
         return self._checkers[model.name]
 
-    def _explain(
-        self, checker: Checker, draft: Draft, recipe: Recipe, name: str, only: str = ""
-    ) -> None:
-        locate = _locator(draft, recipe)
-        for problem in checker.problems(draft.request, locate, subject="the request"):
-            first = problem.pointer.split("/")[1:2]
-            if (first and first[0] in draft.broken) or only not in {"", problem.code}:
-                continue
-            self._tally.add(_placed(problem, draft, recipe), name)
+    def _explain(self, checker: Checker, draft: Draft, recipe: Recipe) -> list[Problem]:
+        """Return what is wrong with a request, apart from its broken parts."""
+        locate = _Locator(draft, recipe)
+        found = checker.problems(draft.request, locate, subject="the request")
+        if not found:
+            # The validator that explains is the more lenient one here. What the
+            # strict one refuses is not sent, and never dropped without a word.
+            message = f"the request does not fit the schema of {draft.request[MODEL]}"
+            found = [Problem("E-SCHEMA", message, locate((), False))]  # noqa: FBT003
+        return [
+            _placed(problem, draft, recipe)
+            for problem in found
+            if _parameter(problem) not in draft.broken
+        ]
 
     def _unknown_model(self, draft: Draft, recipe: Recipe, name: str) -> None:
         asked = draft.request.get(MODEL)
@@ -177,9 +183,11 @@ class _Checks:
         if near is not None:
             # Names are probably right or wrong for the model that was meant.
             meant = replace(draft, request={**draft.request, MODEL: near})
-            self._explain(
-                self._checker(known[near]), meant, recipe, name, only="E-KEY-UNKNOWN"
-            )
+            checker = self._checker(known[near])
+            if not checker.is_valid(meant.request):
+                for problem in self._explain(checker, meant, recipe):
+                    if problem.code == "E-KEY-UNKNOWN":
+                        self._tally.add(problem, name)
 
     def is_first(self, job: Job, work: _Work, cell: Cell) -> bool:
         """Return whether no job before had this identity; a second one is counted."""
@@ -236,19 +244,20 @@ class _Locator:
         return self._recipe.position(self._draft, where, key=key)
 
 
-def _locator(draft: Draft, recipe: Recipe) -> _Locator:
-    return _Locator(draft, recipe)
+def _parameter(problem: Problem) -> str:
+    """Return the key of the request that a problem is about; empty for the whole."""
+    name = problem.pointer.removeprefix("/").partition("/")[0]
+    return name.replace("~1", "/").replace("~0", "~")
 
 
 def _placed(problem: Problem, draft: Draft, recipe: Recipe) -> Problem:
     """Return *problem* with a pointer into the manifest instead of the request."""
-    name, _, rest = problem.pointer.removeprefix("/").partition("/")
-    name = name.replace("~1", "/").replace("~0", "~")
+    name, rest = _parameter(problem), problem.pointer.split("/", 2)[2:]
     inside: Where = (name,) if name else ()
     unknown = problem.code == "E-KEY-UNKNOWN"
     place = recipe.key_place(draft, name) if unknown else recipe.place(draft, inside)
     at = pointer(place)
-    return replace(problem, pointer=f"{at}/{rest}" if rest else at)
+    return replace(problem, pointer="/".join([at, *rest]))
 
 
 class _Work:

@@ -314,9 +314,7 @@ class Recipe:
 
     def key_place(self, draft: Draft, name: str) -> Where:
         """Return where the key of a request is written: of an axis, its name."""
-        source = draft.sources.get(name)
-        if source is None:
-            return self.place(draft, ())
+        source = draft.sources[name]
         axis = self._product.axes.get(name)
         if isinstance(source, Choice) and name in draft.cell.choices and axis:
             return axis.where

@@ -12,7 +12,7 @@ from foxbatch.artifacts import Store
 from foxbatch.canonical import JobId
 from foxbatch.client import ServiceClient
 from foxbatch.clock import Clock
-from foxbatch.errors import ExitCode
+from foxbatch.errors import ExitCode, most_urgent
 from foxbatch.events import BatchHalted
 from foxbatch.governor import Governor
 from foxbatch.policy import Budget, PollPolicy, RetryPolicy
@@ -84,8 +84,11 @@ class Bench:
         return not self._open
 
     def halt_submitting(self, halt: Halt) -> None:
-        """Let no POST begin from here on; what runs remotely is still collected."""
-        if self.halt is None:
+        """Let no POST begin from here on; what runs remotely is still collected.
+
+        Of several reasons the first one stands, unless a later one is more urgent.
+        """
+        if most_urgent(self.exit_code, halt.exit_code) is not self.exit_code:
             self.halt = halt
             self.book.record(
                 BatchHalted(why=halt.why, exit_code=int(halt.exit_code)), durable=True

@@ -63,12 +63,18 @@ class Gate:
         self.not_before = -math.inf
         self.paused = False
 
-    def opens_for(self, under_way: int) -> bool:
+    def opens(self, now: float, *, under_way: int) -> bool:
         """Return whether another POST may begin beside *under_way* others."""
-        return not (self._alone and under_way)
+        return now >= self.not_before and not (self._alone and under_way)
 
-    def learn(self, answer: Answer, now: float) -> Verdict:
-        """Take in one outcome; return why the batch halts, if it does."""
+    def learn(self, answer: Answer, now: float, *, began: float) -> Verdict:
+        """Take in the outcome of one POST; return why the batch halts, if it does.
+
+        Args:
+            answer: What it taught.
+            now: When it ended.
+            began: When it began: what was under way before a pause is no probe.
+        """
         match answer:
             case Answer.GOOD | Answer.NO:
                 self._trust(resume=answer is Answer.GOOD)
@@ -76,12 +82,12 @@ class Gate:
                 return self.trouble(now, busy=answer is Answer.BUSY)
             case Answer.NO_ID if not self._proven:
                 return Halt(
-                    "the first submission was answered without a task id, so the "
-                    "address is probably not the API",
+                    "the first submission was answered without a task id of its own, "
+                    "so the address is probably not the API",
                     ExitCode.REFUSED,
                 )
             case Answer.UNKNOWN | Answer.NO_ID:
-                return self._doubt(now)
+                return self._doubt(now, began)
         return None
 
     def reached(self) -> None:
@@ -113,13 +119,15 @@ class Gate:
             self._alone = self.paused = False
             self.not_before = -math.inf
 
-    def _doubt(self, now: float) -> Verdict:
+    def _doubt(self, now: float, began: float) -> Verdict:
         if not self._proven:  # an answer of a kind: the address may well be right
             self._proven, self._alone = True, False
         self._unknown_in_a_row += 1
         if self._unknown_in_a_row < UNKNOWN_IN_A_ROW:
             return None
         if self.paused:
+            if began < self.not_before:
+                return None
             self._failed_probes += 1
         if self._failed_probes == len(PROBES_AFTER_S):
             return Halt(

@@ -161,15 +161,17 @@ class Submitter:
 
     async def work(self) -> None:
         """Submit until cancelled. POSTs under way are recorded also then."""
+        in_flight = self._bench.governor.in_flight
         async with anyio.create_task_group() as tasks:
             while True:
-                purchase = await self._next()
-                self._begun += 1
-                await self._bench.governor.in_flight.acquire()
-                if self._bench.submitting and self._reserve():
-                    tasks.start_soon(self._submit, purchase)
+                while not self._may_choose():
+                    await self._change()
+                await in_flight.acquire()
+                # The wait for a slot may have been long: the gate may be closed now.
+                if self._may_choose():
+                    tasks.start_soon(self._submit, self._choose())
                 else:
-                    self._let_go(purchase)
+                    in_flight.release()
 
     async def nothing_left(self) -> None:
         """Return once nothing is queued and no POST is under way."""
@@ -185,41 +187,48 @@ class Submitter:
         while self._under_way:
             await self._changed.wait()
 
-    async def _next(self) -> Purchase:
-        """Return what may be bought now; wait until there is something."""
-        while True:
-            if not self._bench.submitting:
-                self._give_up_all()
-            now = self._bench.clock.monotonic()
-            while self._later and self._later[0][0] <= now:
-                self._ready.append(heapq.heappop(self._later)[2])
-            gate = self._bench.gate
-            if self._ready and now >= gate.not_before and gate.opens_for(self._begun):
-                return self._ready.popleft()
-            await self._change(self._wait_s(now))
+    def _may_choose(self) -> bool:
+        """Return whether there is something that may be bought now."""
+        if not self._bench.submitting:
+            self._give_up_all()
+        now = self._bench.clock.monotonic()
+        while self._later and self._later[0][0] <= now:
+            self._ready.append(heapq.heappop(self._later)[2])
+        return (
+            bool(self._ready)
+            and self._has_room()
+            and self._bench.gate.opens(now, under_way=self._begun)
+        )
 
-    def _wait_s(self, now: float) -> float:
+    def _has_room(self) -> bool:
+        """Return whether one more may be bought; if none ever may, give up."""
+        budget = self._bench.budget
+        used_up = not budget.room(self._spent)
+        if self._may_begin > 0 and not used_up:
+            return True
+        # What is under way may come to nothing yet, which makes room again.
+        if not self._begun:
+            if used_up:
+                why = f"the budget of {budget.jobs} jobs is used up"
+                self._bench.halt_submitting(Halt(why, ExitCode.BUDGET))
+            self._give_up_all()
+        return False
+
+    async def _change(self) -> None:
+        """Return when something may have become possible."""
+        now, gate = self._bench.clock.monotonic(), self._bench.gate
         due = self._later[0][0] if self._later else math.inf
-        if self._ready and self._bench.gate.not_before > now:
-            due = min(due, self._bench.gate.not_before)
-        return due - now
-
-    async def _change(self, within_s: float) -> None:
-        with anyio.move_on_after(within_s):
+        if self._ready and gate.not_before > now:
+            due = min(due, gate.not_before)
+        with anyio.move_on_after(due - now):
             await self._changed.wait()
 
-    def _reserve(self) -> bool:
-        """Reserve budget for one purchase; halt where there is none."""
-        if self._may_begin <= 0:
-            return False
-        budget = self._bench.budget
-        if not budget.room(self._spent):
-            halt = Halt(f"the budget of {budget.jobs} jobs is used up", ExitCode.BUDGET)
-            self._bench.halt_submitting(halt)
-            return False
+    def _choose(self) -> Purchase:
+        """Take the next purchase, and reserve for it what it will use up."""
+        self._begun += 1
         self._may_begin -= 1
         self._spent += 1
-        return True
+        return self._ready.popleft()
 
     def _release(self) -> None:
         """Take back what a POST had reserved that made no task."""
@@ -229,11 +238,12 @@ class Submitter:
     def _give_up(self, purchase: Purchase) -> None:
         self._bench.close(purchase.wanted.job)
 
-    def _let_go(self, purchase: Purchase) -> None:
-        """Give up a purchase that has a slot and was not sent."""
+    def _put_back(self, purchase: Purchase) -> None:
+        """Queue a purchase again that was chosen and may not be sent now."""
         self._begun -= 1
+        self._release()
         self._bench.governor.in_flight.release()
-        self._give_up(purchase)
+        self._ready.appendleft(purchase)
         self._wake()
 
     def _give_up_all(self) -> None:
@@ -242,14 +252,15 @@ class Submitter:
         self._later.clear()
         for purchase in waiting:
             self._give_up(purchase)
+        self._wake()
 
     async def _submit(self, purchase: Purchase) -> None:
         bench = self._bench
         body = canonical.encode(_body(purchase.wanted))
         async with bench.governor.request():
-            if not bench.submitting:
-                self._release()
-                self._let_go(purchase)
+            began = bench.clock.monotonic()
+            if not self._may_leave(began):
+                self._put_back(purchase)
                 return
             attempt = bench.book.new_attempt()
             intent = SubmitIntended(
@@ -260,7 +271,13 @@ class Submitter:
             )
             bench.book.record(intent, durable=True)
             outcome = await self._post(purchase, attempt, body)
-        self._settle(purchase, attempt, outcome)
+        self._settle(purchase, attempt, outcome, began=began)
+
+    def _may_leave(self, now: float) -> bool:
+        """Return whether a POST whose turn has come may still begin."""
+        bench = self._bench
+        wanted = bench.submitting and not bench.stop.reason
+        return wanted and bench.gate.opens(now, under_way=len(self._under_way))
 
     async def _post(
         self, purchase: Purchase, attempt: AttemptId, body: bytes
@@ -291,7 +308,12 @@ class Submitter:
         return outcome
 
     def _settle(
-        self, purchase: Purchase, attempt: AttemptId, outcome: SubmitOutcome
+        self,
+        purchase: Purchase,
+        attempt: AttemptId,
+        outcome: SubmitOutcome,
+        *,
+        began: float,
     ) -> None:
         """Draw the conclusions from an outcome that is on the disk."""
         bench = self._bench
@@ -300,7 +322,7 @@ class Submitter:
         account = isinstance(outcome, Refused) and outcome.scope in _WHOLE_BATCH
         if account:
             bench.halt_submitting(_refused_batch(outcome))
-        elif halt := bench.gate.learn(answer, bench.clock.monotonic()):
+        elif halt := bench.gate.learn(answer, bench.clock.monotonic(), began=began):
             bench.halt_submitting(halt)
         if isinstance(outcome, Accepted):
             self.accepted += 1
@@ -308,6 +330,8 @@ class Submitter:
         else:
             bench.governor.in_flight.release()
             self._after_no_task(purchase, outcome)
+        if not bench.submitting:
+            self._give_up_all()
         self._wake()
 
     def _after_no_task(self, purchase: Purchase, outcome: SubmitOutcome) -> None:

@@ -40,6 +40,9 @@ from foxbatch.runner.gate import Halt
 
 _TOO_MANY_REQUESTS = 429
 
+WORTH_ANOTHER = frozenset({"capacity", "timeout", "service"})
+"""Failure classes that say nothing against the request itself."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Watched:
@@ -84,6 +87,7 @@ def facts_of(
         attempt=attempt,
         status=view.word,
         state=view.state,
+        known=view.known,
         progress=view.progress,
         credits=view.credits,
         reply=view.raw if view.state != "running" else "",
@@ -109,6 +113,7 @@ def facts_of(
                 error_class=error.error_class,
                 code=error.code,
                 message=error.message,
+                retryable=error.error_class in WORTH_ANOTHER,
                 credits=view.credits,
             )
             return status, failed

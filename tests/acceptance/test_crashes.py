@@ -6,11 +6,11 @@ import contextlib
 import json
 import random
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.acceptance.conftest import MakeShell, Shell
@@ -48,12 +48,8 @@ def served_sandbox(shell: Shell, *arguments: str) -> Iterator[str]:
 
 
 def stats(url: str) -> dict[str, object]:
-    with urllib.request.urlopen(
-        urllib.request.Request(
-            f"{url}/sandbox/stats", headers={"User-Agent": "foxbatch-test"}
-        )
-    ) as reply:
-        found: dict[str, object] = json.load(reply)
+    reply = httpx.get(f"{url}/sandbox/stats")
+    found: dict[str, object] = reply.raise_for_status().json()
     return found
 
 
@@ -112,8 +108,5 @@ def kill_after_some_facts(terminal: Shell, run_dir: Path, number: int) -> None:
 
 
 def facts(run_dir: Path) -> list[dict[str, object]]:
-    found = []
-    for path in sorted((run_dir / "ledger").glob("*.jsonl")):
-        for line in path.read_bytes().splitlines():
-            found.append(json.loads(line))
-    return found
+    files = sorted((run_dir / "ledger").glob("*.jsonl"))
+    return [json.loads(line) for p in files for line in p.read_bytes().splitlines()]

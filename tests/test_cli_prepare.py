@@ -1,0 +1,249 @@
+"""validate, expand, plan: what a manifest means, before anything is sent."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli import MANIFEST, Type
+
+WRONG = MANIFEST.replace("prompts", "promts")
+NOTED = MANIFEST.replace("resolution: 720p", "resolution: 2160p")
+
+
+@pytest.fixture
+def sea(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a folder with one manifest; name it as a person there would."""
+    monkeypatch.chdir(tmp_path)
+    Path("sea.yaml").write_text(MANIFEST)
+    return Path("sea.yaml")
+
+
+def say_on_stdin(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+
+class TestValidate:
+    def test_valid_manifest_is_a_quiet_line_on_stderr(
+        self, sea: Path, type_: Type
+    ) -> None:
+        ended = type_("validate", sea)
+
+        assert (ended.code, ended.out) == (0, "")
+        assert ended.err == "sea.yaml: 2 jobs, valid\n"
+
+    def test_all_problems_of_all_manifests_are_shown(
+        self, sea: Path, type_: Type
+    ) -> None:
+        Path("a.yaml").write_text(WRONG)
+        Path("b.yaml").write_text(WRONG)
+
+        ended = type_("validate", "a.yaml", sea, "b.yaml", "c.yaml")
+
+        assert ended.code == 3
+        assert "a.yaml:7:5: error" in ended.out
+        assert "b.yaml:7:5: error" in ended.out
+        assert "c.yaml cannot be read" in ended.out
+        assert ended.out.endswith("3 errors in 3 files\n")
+        assert ended.err == "sea.yaml: 2 jobs, valid\n"
+
+    def test_stdin_is_shown_with_its_lines(
+        self, type_: Type, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        say_on_stdin(WRONG, monkeypatch)
+
+        ended = type_("validate", "-")
+
+        assert ended.code == 3
+        assert "<stdin>:7:5: error" in ended.out
+        assert "7 |     promts: [A calm sea, A stormy sea]\n" in ended.out
+
+    def test_json_is_one_object(self, sea: Path, type_: Type) -> None:
+        Path("a.yaml").write_text(WRONG)
+
+        ended = type_("validate", sea, "a.yaml", "--format", "json")
+
+        found = json.loads(ended.out)
+        assert ended.code == 3
+        assert found["valid"] is False
+        assert found["manifests"] == [
+            {"file": "sea.yaml", "jobs": 2},
+            {"file": "a.yaml", "jobs": None},
+        ]
+        assert [problem["code"] for problem in found["problems"]] == ["E-KEY-UNKNOWN"]
+        assert ended.err == ""
+
+    @pytest.mark.parametrize(
+        ("form", "start"), [("github", "::error file="), ("sarif", '{\n  "$schema"')]
+    )
+    def test_other_formats(self, form: str, start: str, sea: Path, type_: Type) -> None:
+        sea.write_text(WRONG)
+
+        ended = type_("validate", sea, "--format", form)
+
+        assert ended.code == 3
+        assert ended.out.startswith(start)
+
+    def test_notes_change_the_exit_code_only_when_strict(
+        self, sea: Path, type_: Type
+    ) -> None:
+        sea.write_text(NOTED)
+
+        easy, strict = type_("validate", sea), type_("validate", sea, "--strict")
+
+        assert "note: " in easy.out
+        assert (easy.code, strict.code) == (0, 3)
+
+    def test_another_provider_can_be_checked_against(
+        self, sea: Path, type_: Type
+    ) -> None:
+        assert type_("validate", sea, "--provider", "foxapi").code == 0
+
+    def test_misspelt_provider_names_the_right_one(
+        self, sea: Path, type_: Type
+    ) -> None:
+        ended = type_("validate", sea, "--provider", "foxapy")
+
+        assert ended.code == 2
+        assert "Did you mean foxapi?" in ended.err
+
+
+class TestExpand:
+    def test_table_in_a_pipe_is_never_cut(self, sea: Path, type_: Type) -> None:
+        prompt = "A calm sea, " * 40
+        sea.write_text(MANIFEST.replace("A calm sea", f'"{prompt}"'))
+
+        ended = type_("expand", sea)
+
+        header, first, second = ended.out.splitlines()
+        assert header.split() == ["JOB", "NAME", "MODEL", "CELL", "PROMPT"]
+        assert prompt.strip() in first
+        assert second.endswith("A stormy sea")
+        assert ended.err == "2 jobs\n"
+
+    def test_jsonl_has_the_promised_fields(self, sea: Path, type_: Type) -> None:
+        ended = type_("expand", sea, "--format", "jsonl")
+
+        jobs = [json.loads(line) for line in ended.out.splitlines()]
+        assert ended.err == ""
+        assert list(jobs[1]) == [
+            "job",
+            "spec",
+            "name",
+            "index",
+            "cell",
+            "prompt",
+            "repeat",
+            "provider",
+            "endpoint",
+            "request",
+            "output",
+            "origin",
+        ]
+        assert [job["index"] for job in jobs] == [0, 1]
+        assert jobs[1]["request"]["prompt"] == "A stormy sea"
+
+    def test_only_selects(self, sea: Path, type_: Type) -> None:
+        ended = type_("expand", sea, "--only", "sea/*stormy*", "--format", "jsonl")
+
+        (job,) = ended.out.splitlines()
+        assert json.loads(job)["prompt"]["text"] == "A stormy sea"
+
+    def test_cells_are_not_rendered(self, sea: Path, type_: Type) -> None:
+        sea.write_text(MANIFEST + "    matrix: {axes: {seed: [1, 2]}}\n")
+
+        lines = type_("expand", sea, "--cells", "--format", "jsonl").out.splitlines()
+        table = type_("expand", sea, "--cells").out.splitlines()
+
+        assert len(lines) == 4
+        assert json.loads(lines[1]) == {"spec": "sea", "index": 1, "cell": {"seed": 2}}
+        assert table[2].split() == ["sea", "1", "seed=2"]
+
+    @pytest.mark.parametrize("flags", [[], ["--cells"]], ids=["jobs", "cells"])
+    def test_problems_go_to_stderr(
+        self, flags: list[str], sea: Path, type_: Type
+    ) -> None:
+        sea.write_text(MANIFEST + "    matrix: {axes: {seed: []}}\n")
+
+        ended = type_("expand", sea, *flags)
+
+        assert ended.code == 3
+        assert "[E-AXIS-EMPTY]" in ended.err
+        assert "E-AXIS-EMPTY" not in ended.out
+
+
+class TestPlan:
+    def test_table_says_what_why_and_at_which_price(
+        self, sea: Path, type_: Type
+    ) -> None:
+        ended = type_("plan", sea)
+
+        assert ended.code == 0
+        assert ended.out.count("new    submit  not bought yet") == 2
+        assert "jobs      2 jobs: 2 submit\n" in ended.out
+        assert "estimate  not known: nothing like it was bought here yet\n" in ended.out
+        assert "run dir   runs/sea@sandbox\n" in ended.out
+        assert "pace      16 in flight, 50 requests/s" in ended.out
+        assert "retry     failed jobs are not bought again; no budget\n" in ended.out
+
+    def test_policy_of_the_manifest_is_shown(self, sea: Path, type_: Type) -> None:
+        sea.write_text(
+            MANIFEST
+            + "retry: {attempts: 3, classes: [timeout, capacity]}\nbudget: {jobs: 9}\n"
+        )
+
+        ended = type_("plan", sea)
+
+        assert "up to 3 attempts for capacity, timeout; budget 9 jobs" in ended.out
+
+    def test_json_is_one_object(self, sea: Path, type_: Type) -> None:
+        found = json.loads(type_("plan", sea, "--format", "json").out)
+
+        assert found["counts"]["submit"] == 2
+        assert set(found["counts"]) >= {"adopt", "download", "settle", "retry", "keep"}
+        assert found["estimate"] == {"jobs": 2, "credits": 0.0, "unpriced": 2}
+        assert {"job", "name", "phase", "action", "reason"} <= set(found["jobs"][0])
+
+    def test_jsonl_is_one_job_per_line(self, sea: Path, type_: Type) -> None:
+        lines = type_("plan", sea, "--format", "jsonl").out.splitlines()
+
+        assert [json.loads(line)["action"] for line in lines] == ["submit", "submit"]
+
+    def test_exit_code_tells_whether_there_is_anything_to_submit(
+        self, sea: Path, type_: Type
+    ) -> None:
+        nothing = ["--only", "nothing"]
+
+        assert type_("plan", sea, "--exit-code").code == 20
+        assert type_("plan", sea, "--exit-code", *nothing).code == 0
+
+    def test_price_that_was_paid_before_is_known(self, sea: Path, type_: Type) -> None:
+        type_("run", sea, "--speed", "1000", "--max-new", "1")
+
+        ended = type_("plan", sea)
+
+        assert "estimate  about 28 credits\n" in ended.out
+        assert "1 submit, 1 keep" in ended.out
+
+
+def test_expansion_is_the_same_wherever_it_is_typed(sea: Path, type_: Type) -> None:
+    """Ids hang on content, and nothing on the folder that the shell is in."""
+    here = type_("expand", sea, "--format", "jsonl").out
+    command = [sys.executable, "-m", "foxbatch", "expand", str(sea.resolve())]
+
+    there = subprocess.run(
+        [*command, "--format", "jsonl"],
+        check=True,
+        capture_output=True,
+        cwd="/",
+        text=True,
+    )
+
+    ids = [json.loads(line)["job"] for line in here.splitlines()]
+    assert [json.loads(line)["job"] for line in there.stdout.splitlines()] == ids

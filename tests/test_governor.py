@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import anyio
+import pytest
+import trio.testing
+
+from foxbatch.governor import REQUESTS_AT_ONCE, Governor, Slots, Window
+from foxbatch.policy import Limits
+from tests.conftest import LoopClock
+
+
+class SlowClock(LoopClock):
+    """A machine so busy that the first wait ends much too late."""
+
+    def __init__(self, late_s: float) -> None:
+        self._late_s = late_s
+
+    async def sleep(self, seconds: float) -> None:
+        late_s, self._late_s = self._late_s, 0.0
+        await anyio.sleep(seconds + late_s)
+
+
+def governor_of(
+    *, requests_per_second: float = 5, clock: LoopClock | None = None
+) -> Governor:
+    limits = Limits(requests_per_second=requests_per_second)
+    return Governor(limits, clock=clock or LoopClock())
+
+
+async def starts_of(
+    governor: Governor, count: int, *, takes_s: float = 0.0
+) -> list[float]:
+    """Return when each of *count* requests that come together started, in order."""
+    starts = [-1.0] * count
+
+    async def ask(number: int) -> None:
+        async with governor.request():
+            starts[number] = anyio.current_time()
+            await anyio.sleep(takes_s)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(count):
+            tasks.start_soon(ask, number)
+            await anyio.lowlevel.checkpoint()
+    return starts
+
+
+@pytest.mark.parametrize(
+    ("per_second", "opens_at"),
+    [
+        pytest.param(1, 8.0, id="one a second: a second later"),
+        pytest.param(2, 0.0, id="two a second: at once"),
+        pytest.param(1.9, 8.0, id="a fraction is rounded down"),
+        pytest.param(0.5, 9.0, id="below one the gap is longer"),
+    ],
+)
+def test_the_next_start_after_a_first_one(per_second: float, opens_at: float) -> None:
+    window = Window(per_second)
+
+    window.started(7.0)
+
+    assert max(0.0, window.opens_at) == opens_at
+
+
+class TestUnderVirtualTime:
+    @pytest.fixture
+    def anyio_backend(self) -> tuple[str, dict[str, object]]:
+        return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
+
+    @pytest.mark.anyio
+    async def test_hundred_requests_at_five_per_second_take_nineteen_seconds(
+        self,
+    ) -> None:
+        starts = await starts_of(governor_of(), 100)
+
+        assert starts == [float(number // 5) for number in range(100)]
+
+    @pytest.mark.anyio
+    async def test_a_start_that_comes_late_crowds_no_later_second(self) -> None:
+        governor = governor_of(requests_per_second=2, clock=SlowClock(late_s=0.9))
+
+        starts = await starts_of(governor, 6)
+
+        assert starts == pytest.approx([0, 0, 1.9, 1.9, 2.9, 2.9])
+
+    @pytest.mark.anyio
+    async def test_nothing_starts_while_the_service_wants_a_rest(self) -> None:
+        governor = governor_of(requests_per_second=2)
+        governor.cool_down(10)
+        governor.cool_down(1)  # shortens nothing
+
+        starts = await starts_of(governor, 3)
+
+        assert starts == [10, 10, 11]
+
+    @pytest.mark.anyio
+    async def test_a_rest_that_begins_during_the_wait_holds_and_keeps_the_order(
+        self,
+    ) -> None:
+        governor = governor_of(requests_per_second=2)
+        starts: list[float] = []
+
+        async def ask() -> None:
+            starts.extend(await starts_of(governor, 6))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await anyio.sleep(0.5)
+            governor.cool_down(1)
+
+        assert starts == [0, 0, 1.5, 1.5, 2.5, 2.5]
+
+    @pytest.mark.anyio
+    async def test_no_more_requests_go_on_at_once_than_the_pool_can_bear(self) -> None:
+        governor = governor_of(requests_per_second=1000)
+
+        starts = await starts_of(governor, REQUESTS_AT_ONCE + 1, takes_s=30)
+
+        assert starts == [0.0] * REQUESTS_AT_ONCE + [30.0]
+
+    @pytest.mark.anyio
+    async def test_a_request_that_is_cancelled_takes_no_turn(self) -> None:
+        governor = governor_of(requests_per_second=1)
+        await starts_of(governor, 1)
+
+        with anyio.move_on_after(0.5):
+            await starts_of(governor, 1)
+        starts = await starts_of(governor, 2)
+
+        assert starts == [1, 2]
+
+
+@pytest.mark.anyio
+class TestSlots:
+    async def test_at_the_limit_newcomers_wait_for_a_release(self) -> None:
+        slots = Slots(2)
+        order: list[str] = []
+
+        async def come(name: str) -> None:
+            await slots.acquire()
+            order.append(name)
+
+        async with anyio.create_task_group() as tasks:
+            await slots.acquire()
+            await slots.acquire()
+            tasks.start_soon(come, "newcomer")
+            await anyio.wait_all_tasks_blocked()
+            order.append("release")
+            slots.release()
+
+        assert order == ["release", "newcomer"]
+        assert slots.taken == 2
+
+    async def test_what_is_adopted_counts_also_beyond_the_limit(self) -> None:
+        slots = Slots(1)
+        slots.adopt()
+        slots.adopt()
+
+        slots.release()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await slots.acquire()
+
+        assert scope.cancelled_caught
+        assert slots.taken == 1
