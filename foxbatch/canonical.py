@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import math
 from collections.abc import Mapping
+from json.encoder import encode_basestring as _quoted
 from typing import NewType, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -43,7 +43,7 @@ def _write(value: Json, out: list[str]) -> None:
         case None | bool():
             out.append({None: "null", True: "true", False: "false"}[value])
         case str():
-            out.append(json.dumps(value, ensure_ascii=False))
+            out.append(_quoted(value))
         case int() | float():
             out.append(number(value))
         case list():
@@ -58,7 +58,7 @@ def _write(value: Json, out: list[str]) -> None:
             for index, key in enumerate(sorted(value, key=_utf16_units)):
                 if index:
                     out.append(",")
-                out.append(json.dumps(key, ensure_ascii=False) + ":")
+                out.append(_quoted(key) + ":")
                 _write(value[key], out)
             out.append("}")
         case _:  # left out in silence, it would give two requests one identity

@@ -432,7 +432,8 @@ def decode(line: bytes) -> Event:
             it is damaged, unknown, or written by a newer version.
     """
     try:
-        event: Event = _decoder.decode(line)
+        # Decoded first: msgspec looks at the bytes of what it keeps alone.
+        event: Event = _decoder.decode(line.decode())
     except ValueError as error:  # msgspec's own, or text that is not UTF-8
         raise ValueError(_why_unreadable(line, error)) from None
     if event.v > FORMAT:

@@ -27,11 +27,13 @@ class Window:
     def __init__(self, per_second: float) -> None:
         starts = max(1, math.floor(per_second))
         self._period_s = max(1.0, 1.0 / per_second)
-        self._recent: deque[float] = deque([-math.inf] * starts, maxlen=starts)
+        self._recent: deque[float] = deque(maxlen=starts)
 
     @property
     def opens_at(self) -> float:
         """Time from which on the next start may happen."""
+        if len(self._recent) < (self._recent.maxlen or 0):
+            return -math.inf
         return self._recent[0] + self._period_s
 
     def started(self, now: float) -> None:

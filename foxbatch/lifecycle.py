@@ -503,7 +503,7 @@ class BatchState:
                 run.started = _later(run.started, event)
             case RunEnded():
                 run.ended = _later(run.ended, event)
-            case BatchHalted():
+            case _:
                 run.halted = _later(run.halted, event)
 
     def _job(self, job: JobId) -> JobState:

@@ -14,8 +14,13 @@ import msgspec
 
 from foxbatch.canonical import Digest, JobId
 from foxbatch.clock import from_text
+from foxbatch.errors import RunDirError
 from foxbatch.events import JobPlanned, MediaFacts, PromptText, RunId, WatchEnded
 from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
+
+
+class Media(MediaFacts, frozen=True, omit_defaults=False):
+    """What a file contains, with every field in its place, also where it is null."""
 
 
 class StoredFile(msgspec.Struct, frozen=True):
@@ -32,7 +37,7 @@ class StoredFile(msgspec.Struct, frozen=True):
     path: str
     sha256: Digest
     bytes: int
-    media: MediaFacts
+    media: Media
     mismatch: tuple[str, ...] = ()
 
 
@@ -203,7 +208,11 @@ def _artifacts(attempt: Attempt | None) -> tuple[StoredFile, ...]:
         return ()
     return tuple(
         StoredFile(
-            stored.path, stored.sha256, stored.bytes, stored.media, stored.mismatch
+            path=stored.path,
+            sha256=stored.sha256,
+            bytes=stored.bytes,
+            media=Media(**msgspec.structs.asdict(stored.media)),
+            mismatch=stored.mismatch,
         )
         for _, stored in sorted(attempt.artifacts.items())
     )
@@ -229,14 +238,24 @@ def failure_of(phase: Phase, attempt: Attempt | None) -> Failure | None:
 
 
 def write_jsonl(found: Iterable[Record], path: Path) -> None:
-    """Replace the file at *path* with one line per record, whole or not at all."""
+    """Replace the file at *path* with one line per record, whole or not at all.
+
+    Raises:
+        RunDirError: The disk does not take it. The file is as it was.
+    """
     temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as stream:
-        for record in found:
-            stream.write(msgspec.json.encode(record) + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as stream:
+            for record in found:
+                stream.write(msgspec.json.encode(record) + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise RunDirError(
+            f"{path} cannot be written: {error.strerror or error}",
+            hint="Mend that and type the same command again; nothing is lost.",
+        ) from error
 
 
 _PLAIN_COLUMNS = (

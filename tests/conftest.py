@@ -9,6 +9,8 @@ import anyio
 import hypothesis
 import pytest
 
+pytest_plugins = ["tests.cli"]
+
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile(
     "ci", deadline=None, derandomize=True, print_blob=True

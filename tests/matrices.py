@@ -27,7 +27,8 @@ TOY: Mapping[str, Json] = {
         "seed": {"type": ["integer", "null"]},
         "sound": {"type": "boolean"},
         "image_urls": {"type": "array", "items": {"type": "string"}},
-        "generation_type": {"type": "string", "pattern": "^[^\n]*$"},
+        "generation_type": {"type": "string"},
+        "tag": {"type": "string", "pattern": "^[a-z]*$"},
         "weights": {"type": "array", "items": {"type": "number", "maximum": 1}},
     },
     "x-notes": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import math
@@ -14,16 +15,17 @@ from typing import TypeAlias
 
 import anyio
 import httpx
+import msgspec
 
 from foxbatch.access import SANDBOX_ORIGIN, decide
 from foxbatch.artifacts import Store
-from foxbatch.canonical import JobId, Json
+from foxbatch.canonical import JobId
 from foxbatch.client import ServiceClient
 from foxbatch.errors import Problem
-from foxbatch.events import Event, JobPlanned, RunStarted, word
+from foxbatch.events import Event, JobPlanned, RunId, RunStarted, word
 from foxbatch.governor import Governor
 from foxbatch.ledger import LedgerReading, LedgerWriter, new_run_id, read_folder
-from foxbatch.lifecycle import BatchState, Phase
+from foxbatch.lifecycle import BatchState, Phase, fold
 from foxbatch.manifest import parse_manifest
 from foxbatch.matrix import expand
 from foxbatch.planner import Choice, Plan, as_planned, is_news, plan
@@ -59,7 +61,7 @@ class Reply:
     """An answer that the service gives instead of its own."""
 
     status: int
-    body: Json = None
+    body: object = None
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -146,7 +148,7 @@ class Service(httpx.AsyncBaseTransport):
         self.door: Door = meets()
         self.reply_takes_s = 0.0
         started = LoopClock.start.timestamp()
-        self._inner = SandboxTransport(
+        self.inner = SandboxTransport(
             self.sandbox, now=lambda: started + anyio.current_time(), media=_film
         )
 
@@ -156,7 +158,7 @@ class Service(httpx.AsyncBaseTransport):
         answer = await self.door(request)
         if answer is not None:
             return answer
-        answer = await self._inner.handle_async_request(request)
+        answer = await self.inner.handle_async_request(request)
         if kind == "post" and self.reply_takes_s:
             await anyio.sleep(self.reply_takes_s)
         return answer
@@ -202,6 +204,19 @@ def many(count: int, story: str = "") -> list[JobPlanned]:
     return jobs_of(*(f"Fox number {n} {story}".strip() for n in range(count)))
 
 
+RUN = RunId("run")
+
+
+def state_of(*facts: Event) -> BatchState:
+    """Fold *facts* as the ledger would stamp them, one second after the other."""
+    return fold(
+        msgspec.structs.replace(
+            fact, v=1, seq=seq, run=RUN, at=f"2026-01-01T00:00:{seq:02d}.000Z"
+        )
+        for seq, fact in enumerate(facts, start=1)
+    )
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a run left behind.
@@ -210,11 +225,13 @@ class Ran:
         outcome: How it ended.
         facts: What it recorded, in order.
         state: What all files of the folder say, read from the disk.
+        governor: As the run left it.
     """
 
     outcome: Outcome
     facts: list[Event]
     state: BatchState
+    governor: Governor
 
     @property
     def phases(self) -> dict[Phase, int]:
@@ -235,13 +252,23 @@ class Ran:
         return self.state.phase(job.job)
 
 
+def full_disk(_handle: int) -> None:
+    """Fail as fsync does when nothing is left."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def no_sync(_handle: int) -> None:
     """Stand in for fsync where no test pulls the plug."""
 
 
 @dataclass(kw_only=True)
 class World:
-    """A run directory and a service, for as many runs as a story needs."""
+    """A run directory and a service, for as many runs as a story needs.
+
+    Attributes:
+        fsync: Of the ledger.
+        fsync_files: Of artifacts.
+    """
 
     folder: Path
     service: Service = field(default_factory=Service)
@@ -256,6 +283,7 @@ class World:
     detach: bool = False
     choice: Choice | None = None
     fsync: Callable[[int], None] = no_sync
+    fsync_files: Callable[[int], None] = no_sync
 
     async def run(
         self,
@@ -290,7 +318,7 @@ class World:
                     )
         finally:
             writer.close()
-        return Ran(outcome, facts, self.reading().state)
+        return Ran(outcome, facts, self.reading().state, bench.governor)
 
     def plan(self, jobs: list[JobPlanned], state: BatchState) -> Plan:
         """Return what a run would do, in declared order."""
@@ -303,7 +331,7 @@ class World:
             book=book,
             client=client,
             provider=self.provider,
-            store=Store(self.folder, fsync=no_sync),
+            store=Store(self.folder, fsync=self.fsync_files),
             run_dir=self.folder,
             governor=Governor(self.limits, clock=clock),
             clock=clock,

@@ -183,11 +183,43 @@ class TestRun:
         assert "2 to go on with" in ended.err
 
     def test_logs_are_for_who_asks(self, sea: Path, type_: Type) -> None:
-        quiet = type_("run", sea, *FAST)
+        quiet = type_("run", sea, *FAST, "--out", "quiet")
+
+        facts = type_("run", sea, *FAST, "-v", "--out", "facts")
+        bodies = type_("run", sea, *FAST, "-vv", "--out", "bodies")
+
+        assert "submit.accepted" not in quiet.err
+        assert facts.err.count("submit.accepted") == 2
+        assert "[info     ] submit.accepted" in facts.err
+        assert "request=" not in facts.err
+        assert "request=" in bodies.err
+        assert facts.out == bodies.out == ""
+
+    def test_logs_can_be_json(
+        self, sea: Path, type_: Type, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FOXBATCH_LOG", "json")
+        sea.write_text(REFUSED)
+
+        ended = type_("run", sea, *FAST)
+
+        lines = [json.loads(one) for one in ended.err.splitlines() if one[:1] == "{"]
+        assert lines[0]["event"] == "run.planned"
+        (failed,) = (line for line in lines if line["event"] == "job.failed")
+        assert (failed["level"], failed["class"]) == ("warning", "content")
+
+    def test_key_is_in_no_log(
+        self, sea: Path, type_: Type, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Not even when a stranger's manifest names its jobs like the key."""
+        monkeypatch.setenv("FOXAPI_API_KEY", "a-calm-sea")
 
         ended = type_("run", sea, *FAST, "-vv")
 
-        assert (quiet.code, ended.code, ended.out) == (0, 0, "")
+        logged = [one for one in ended.err.splitlines() if "[info" in one]
+        assert logged
+        assert "a-calm-sea" not in "".join(logged)
+        assert "***" in "".join(logged)
 
     @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
     def test_ctrl_c_stops_in_an_orderly_way(self, sea: Path, type_: Type) -> None:

@@ -326,7 +326,7 @@ def test_a_job_is_called_by_its_id_until_its_plan_is_known() -> None:
 
 def test_two_runs_that_bought_the_same_are_found() -> None:
     theirs = AttemptId(f"{LATER_RUN}-1")
-    bought_too = [
+    bought_too: list[Event] = [
         SubmitIntended(job=JOB, attempt=theirs),
         SubmitAccepted(job=JOB, attempt=theirs, task=TaskId("task-2")),
     ]
@@ -439,4 +439,4 @@ def test_facts_are_ordered_by_time_then_run_then_place() -> None:
         stamped(STATUS, run=RUN, seq=1, at_s=2),
     ]
 
-    assert sorted(facts[::-1], key=key_of) == facts
+    assert [key_of(fact) for fact in facts] == sorted(map(key_of, facts))

@@ -17,6 +17,11 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "python-api.md"
 NAMES = [name for name in foxbatch.__all__ if not name.startswith("__")]
 
 
+def headings() -> list[str]:
+    text = PAGE.read_text(encoding="utf-8")
+    return re.findall(r"^### `(\w+)", text, re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_public_name_can_be_imported(name: str) -> None:
     found = getattr(foxbatch, name)
@@ -26,15 +31,11 @@ def test_every_public_name_can_be_imported(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_public_name_has_its_heading_in_the_documentation(name: str) -> None:
-    headings = re.findall(r"^### `(\w+)", PAGE.read_text(encoding="utf-8"), re.M)
-
-    assert name in headings
+    assert name in headings()
 
 
 def test_the_documentation_has_no_heading_for_what_is_not_public() -> None:
-    headings = re.findall(r"^### `(\w+)", PAGE.read_text(encoding="utf-8"), re.M)
-
-    assert set(headings) <= set(NAMES)
+    assert set(headings()) <= set(NAMES)
 
 
 def test_dir_shows_the_public_names_and_nothing_else() -> None:

@@ -30,6 +30,7 @@ from tests.runner_harness import (
     SERVICE,
     UNREACHABLE,
     Reply,
+    Step,
     World,
     always,
     jobs_of,
@@ -156,7 +157,7 @@ class TestWatching:
     ) -> None:
         busy = Reply(429, None, {"Retry-After": "7"})
         garbage = Reply(200, ["what?"])
-        faults = [GATEWAY_DOWN, busy, UNREACHABLE, garbage, GATEWAY_DOWN]
+        faults: list[Step] = [GATEWAY_DOWN, busy, UNREACHABLE, garbage, GATEWAY_DOWN]
         world.service.door = meets(poll=faults)
 
         ran = await world.run(many(1, "[sandbox:slow 4]"))

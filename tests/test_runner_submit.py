@@ -20,7 +20,7 @@ from foxbatch.events import (
     word,
 )
 from foxbatch.lifecycle import Phase
-from foxbatch.policy import Budget, Limits, RetryPolicy
+from foxbatch.policy import Limits
 from tests.runner_harness import (
     LOST,
     UNREACHABLE,
@@ -40,7 +40,7 @@ NO_CREDIT = Reply(402, {"error": {"message": "Insufficient balance"}})
 BAD_INPUT = Reply(422, {"error": {"message": "duration must be one of 4, 6, 8"}})
 BAD_GATEWAY = Reply(502)
 NO_ID = Reply(200, {"status": "pending"})
-SLOW = "[sandbox:slow 600]"
+SLOW = "[sandbox:slow 90]"
 
 
 def busy(retry_after: str | None = None) -> Reply:
@@ -276,6 +276,27 @@ class TestUnknownOutcomes:
         assert unknown.why.startswith("it was answered with task task-1 of attempt")
         assert ran.phases[Phase.HELD] == 1
 
+    async def test_whatever_happens_every_slot_is_given_back_once(
+        self, world: World
+    ) -> None:
+        steps: list[Step] = [
+            busy("5"),
+            UNREACHABLE,
+            None,
+            BAD_INPUT,
+            LOST,
+            NO_ID,
+            None,
+            NO_CREDIT,
+        ]
+        world.service.door = meets(post=steps)
+
+        ran = await world.run(many(12))
+
+        assert len(ran.phases) == 4
+        assert ran.governor.in_flight.taken == 0
+        assert ran.governor.downloads.taken == 0
+
     async def test_held_jobs_hold_no_slot(self, world: World) -> None:
         world.limits = Limits(in_flight=1, requests_per_second=1000)
         world.service.door = meets(post=[LOST, LOST])
@@ -352,152 +373,6 @@ class TestUnknownOutcomes:
         await world.run(many(9, SLOW))
 
         assert posts(world)[:7] == [0, 0, 0, 0, 0, 0, 70]
-
-
-@pytest.mark.anyio
-class TestBudget:
-    async def test_it_holds_and_what_was_bought_is_collected(
-        self, world: World
-    ) -> None:
-        world.budget = Budget(jobs=5)
-
-        ran = await world.run(many(12))
-
-        assert ran.outcome.exit_code is ExitCode.BUDGET
-        assert ran.outcome.why == "the budget of 5 jobs is used up"
-        assert ran.phases == {Phase.DONE: 5, Phase.NEW: 7}
-
-    async def test_it_is_about_the_directory_and_not_about_one_run(
-        self, world: World
-    ) -> None:
-        world.budget = Budget(jobs=5)
-        await world.run(many(3))
-
-        ran = await world.run(many(12))
-
-        assert ran.outcome.exit_code is ExitCode.BUDGET
-        assert len(world.service.creations) == 5
-
-    async def test_it_holds_for_repetitions_too(self, world: World) -> None:
-        world.budget = Budget(jobs=4)
-        world.retry = RetryPolicy(attempts=9, classes=frozenset({"service"}))
-
-        ran = await world.run(many(3, "[sandbox:fail service_error]"))
-
-        assert ran.outcome.exit_code is ExitCode.BUDGET
-        assert sum(world.service.creations) == 4
-        assert ran.phases == {Phase.FAILED: 3}
-
-    async def test_held_jobs_use_it_up_and_refused_ones_do_not(
-        self, world: World
-    ) -> None:
-        world.budget = Budget(jobs=3)
-        steps = then(LOST, BAD_INPUT, UNREACHABLE, busy("1"), after=1)
-        world.service.door = meets(post=steps)
-
-        ran = await world.run(many(6))
-
-        assert ran.state.bought() == 3
-        assert ran.phases == {
-            Phase.DONE: 2,
-            Phase.HELD: 1,
-            Phase.FAILED: 1,
-            Phase.NEW: 2,
-        }
-
-    async def test_an_exact_budget_is_not_used_up(self, world: World) -> None:
-        world.budget = Budget(jobs=3)
-
-        ran = await world.run(many(3))
-
-        assert ran.outcome.exit_code is ExitCode.DONE
-
-    async def test_a_refused_key_later_on_is_the_more_urgent_news(
-        self, world: World
-    ) -> None:
-        world.budget = Budget(jobs=2)
-        world.service.door = meets(poll=always(NO_KEY))
-
-        ran = await world.run(many(3))
-
-        assert ran.outcome.exit_code is ExitCode.REFUSED
-        assert "refuses to say how tasks are" in ran.outcome.why
-
-
-@pytest.mark.anyio
-class TestMaxNew:
-    async def test_no_more_are_bought_in_one_run(self, world: World) -> None:
-        world.most = 2
-
-        first = await world.run(many(5))
-        second = await world.run(many(5))
-
-        assert first.outcome.exit_code is ExitCode.DONE
-        assert first.phases == {Phase.DONE: 2, Phase.NEW: 3}
-        assert second.phases == {Phase.DONE: 4, Phase.NEW: 1}
-
-    async def test_a_refused_job_makes_room_for_another(self, world: World) -> None:
-        world.most = 2
-        world.service.door = meets(post=[2.0, BAD_INPUT])
-
-        ran = await world.run(many(5))
-
-        assert ran.phases == {Phase.DONE: 2, Phase.FAILED: 1, Phase.NEW: 2}
-
-    async def test_a_repetition_counts(self, world: World) -> None:
-        world.most = 1
-        world.retry = RetryPolicy(attempts=2, classes=frozenset({"service"}))
-
-        ran = await world.run(many(1, "[sandbox:fail-once service_error]"))
-
-        assert ran.phases == {Phase.FAILED: 1}
-        assert world.service.creations == [1]
-
-
-@pytest.mark.anyio
-class TestDetach:
-    async def test_it_leaves_when_everything_is_submitted(self, world: World) -> None:
-        world.detach = True
-
-        ran = await world.run(many(6, SLOW))
-
-        assert ran.outcome.reason == "detached"
-        assert ran.outcome.exit_code is ExitCode.DONE
-        assert ran.phases == {Phase.RUNNING: 6}
-        assert world.service.times("poll") == []
-
-    async def test_it_waits_for_slots_and_for_what_has_to_be_tried_again(
-        self, world: World
-    ) -> None:
-        world.detach = True
-        world.limits = Limits(in_flight=1, requests_per_second=1000)
-        world.service.door = meets(post=then(busy("30"), after=1))
-
-        ran = await world.run(many(3, SLOW))
-
-        assert ran.outcome.reason == "detached"
-        assert ran.phases == {Phase.RUNNING: 1, Phase.DONE: 2}
-
-    async def test_it_leaves_when_nothing_more_can_be_submitted(
-        self, world: World
-    ) -> None:
-        world.detach = True
-        world.service.door = meets(post=then(NO_CREDIT, after=2))
-
-        ran = await world.run(many(6, SLOW))
-
-        assert ran.outcome.reason == "detached"
-        assert ran.outcome.exit_code is ExitCode.REFUSED
-        assert ran.phases[Phase.RUNNING] >= 2
-        assert world.service.times("poll") == []
-
-    async def test_it_leaves_at_max_new(self, world: World) -> None:
-        world.detach, world.most = True, 2
-
-        ran = await world.run(many(6, SLOW))
-
-        assert ran.outcome.reason == "detached"
-        assert ran.phases == {Phase.RUNNING: 2, Phase.NEW: 4}
 
 
 @pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""Logs: configured here, written to stderr, and only when somebody asks for them."""
+"""Logs: set up here and nowhere else, on stderr, for who asks for them."""
 
 from __future__ import annotations
 
@@ -6,29 +6,47 @@ import logging
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, TextIO
 
+import msgspec
+import structlog
+
 from foxbatch.cli._settings import redact, secrets_of
+from foxbatch.events import (
+    BatchHalted,
+    Event,
+    JobFailed,
+    SubmitRefused,
+    SubmitUnknown,
+    WatchEnded,
+    word,
+)
 
 if TYPE_CHECKING:
     from structlog.typing import Processor, WrappedLogger
+
+    from foxbatch.api import Beginning
+
+_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+_NOTABLE = BatchHalted | JobFailed | SubmitRefused | SubmitUnknown | WatchEnded
+_STAMPS = frozenset({"v", "seq", "at", "event"})
+# What a prompt, a body or a header may be in is for those who debug.
+_BODIES = frozenset(
+    {"request", "prompt", "cell", "reply", "headers", "items", "extras", "policy"}
+)
 
 
 def configure(
     environ: Mapping[str, str], stream: TextIO, *, verbosity: int, colour: bool
 ) -> None:
-    """Send what the modules log to *stream*, as JSON with `FOXBATCH_LOG=json`.
+    """Send logs to *stream*, as JSON with `FOXBATCH_LOG=json`.
 
     Args:
-        environ: The process environment.
+        environ: The process environment; no secret in it is ever written.
         stream: Standard error.
-        verbosity: 0 says nothing below a warning, 1 shows facts, 2 shows requests.
-        colour: Whether stderr shows colours.
+        verbosity: 0 says what a person might act on, 1 every fact, 2 bodies too.
+        colour: Whether the stream shows colours.
     """
-    import structlog
-
-    as_json = environ.get("FOXBATCH_LOG") == "json"
-    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
     renderer: Processor = structlog.dev.ConsoleRenderer(colors=colour)
-    if as_json:
+    if environ.get("FOXBATCH_LOG") == "json":
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     structlog.configure(
         processors=[
@@ -38,10 +56,36 @@ def configure(
             _Redaction(secrets_of(environ)),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            _LEVELS[min(verbosity, len(_LEVELS) - 1)]
+        ),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
+
+
+class FactLog:
+    """Logs every fact of a run. An audience of `api.run`.
+
+    Args:
+        bodies: Whether requests and replies are logged too.
+    """
+
+    def __init__(self, *, bodies: bool = False) -> None:
+        self._log = structlog.get_logger()
+        self._hidden = _STAMPS if bodies else _STAMPS | _BODIES
+
+    def begins(self, beginning: Beginning) -> None:
+        """Log what is to be done."""
+        counts = {action: n for action, n in beginning.plan.counts.items() if n}
+        self._log.info("run.planned", run_dir=str(beginning.run_dir), **counts)
+
+    def happened(self, fact: Event) -> None:
+        """Log *fact* under its own word."""
+        fields: dict[str, object] = msgspec.to_builtins(fact)
+        said = {name: one for name, one in fields.items() if name not in self._hidden}
+        log = self._log.warning if isinstance(fact, _NOTABLE) else self._log.info
+        log(word(fact), **said)
 
 
 class _Redaction:

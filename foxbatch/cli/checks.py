@@ -82,10 +82,10 @@ def as_json(found: Sequence[Check]) -> dict[str, Json]:
 def machine(folder: Path) -> Iterator[Check]:
     """Look at Python, the installation, the disk, the clock and git."""
     yield _python()
-    for extra, (modules, loss) in _EXTRAS.items():
-        yield _extra(extra, modules, loss)
-    yield _disk(find_root(folder))
-    yield _clock(datetime.now(UTC))
+    for name, (modules, loss) in _EXTRAS.items():
+        yield optional(name, modules, loss)
+    yield disk(find_root(folder))
+    yield clock(datetime.now(UTC))
     yield from _git(folder)
 
 
@@ -98,7 +98,8 @@ def _python() -> Check:
     return Check("python", "ok", where)
 
 
-def _extra(name: str, modules: tuple[str, ...], loss: str) -> Check:
+def optional(name: str, modules: tuple[str, ...], loss: str) -> Check:
+    """Look whether what an extra brings is there; *loss* says what is not without."""
     missing = [one for one in modules if importlib.util.find_spec(one) is None]
     if missing:
         hint = f"Type: pip install 'foxbatch[{name}]'"
@@ -112,7 +113,8 @@ def _version(module: str) -> str:
     return importlib.metadata.version(names[0])
 
 
-def _disk(root: Path) -> Check:
+def disk(root: Path) -> Check:
+    """Look whether *root*, where run directories are made, takes files."""
     shown = api.show_path(root)
     try:
         free_bytes = shutil.disk_usage(root).free
@@ -129,7 +131,8 @@ def _disk(root: Path) -> Check:
     return Check("disk", "ok", message)
 
 
-def _clock(now: datetime) -> Check:
+def clock(now: datetime) -> Check:
+    """Look whether *now* can be the time."""
     said = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     if now < _BUILT:
         hint = "Set the clock: ledgers are combined by time, and certificates expire."
@@ -202,10 +205,11 @@ def reachable(provider: Provider, options: api.RunOptions) -> Check:
         async with ServiceClient(provider, found, clock=SystemClock()) as client:
             return await client.poll(_NO_SUCH_TASK)
 
-    return _answered(anyio.run(ask), found.base_url)
+    return answered(anyio.run(ask), found.base_url)
 
 
-def _answered(outcome: PollOutcome, base_url: str) -> Check:
+def answered(outcome: PollOutcome, base_url: str) -> Check:
+    """Return what the service's answer to a harmless question means."""
     match outcome:
         case TaskMissing() | TaskSeen():
             return Check("service", "ok", f"{base_url} answers and takes the key")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 import anyio
 
-from foxbatch.api import RunSummary
-from foxbatch.cli import _logs, ending
+from foxbatch.api import Audience, RunSummary
+from foxbatch.cli import ending
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli.screen import FRAMES_PER_S, Screen
 from foxbatch.runner import StopButton
 
-Work: TypeAlias = Callable[[Screen, StopButton], Awaitable[RunSummary]]
+Work: TypeAlias = Callable[
+    [Sequence[Audience], Screen, StopButton], Awaitable[RunSummary]
+]
 
 
 def conduct(terminal: Terminal, work: Work, *, form: str, verbosity: int) -> int:
@@ -23,17 +25,18 @@ def conduct(terminal: Terminal, work: Work, *, form: str, verbosity: int) -> int
 
     Args:
         terminal: Where to show it.
-        work: Starts the run, given its audience and its stop button.
+        work: Starts the run, given its audience, the screen to ask on, and its stop
+            button.
         form: `json` prints one summary object on stdout.
         verbosity: How often `-v` was given.
     """
-    fancy = terminal.err.is_terminal
-    _logs.configure(
-        terminal.environ, terminal.stderr, verbosity=verbosity, colour=fancy
-    )
-    screen = Screen(terminal)
+    logged = verbosity > 0 or "FOXBATCH_LOG" in terminal.environ
+    screen = Screen(terminal, moves=terminal.err.is_terminal and not logged)
+    audience: list[Audience] = [screen]
+    if logged:
+        audience.append(_fact_log(terminal, max(1, verbosity)))
     try:
-        summary = anyio.run(_attended, work, screen)
+        summary = anyio.run(_attended, work, screen, audience)
     finally:
         screen.pause()
     if summary is None:
@@ -45,14 +48,28 @@ def conduct(terminal: Terminal, work: Work, *, form: str, verbosity: int) -> int
     return summary.exit_code
 
 
-async def _attended(work: Work, screen: Screen) -> RunSummary | None:
+def _fact_log(terminal: Terminal, verbosity: int) -> Audience:
+    from foxbatch.cli import _logs
+
+    _logs.configure(
+        terminal.environ,
+        terminal.stderr,
+        verbosity=verbosity,
+        colour=terminal.err.is_terminal,
+    )
+    return _logs.FactLog(bodies=verbosity > 1)
+
+
+async def _attended(
+    work: Work, screen: Screen, audience: Sequence[Audience]
+) -> RunSummary | None:
     """Return the summary; None where a second signal cut it short."""
     stop = StopButton()
     summary = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_hear_signals, stop, tasks.cancel_scope, screen)
         tasks.start_soon(_keep_moving, screen)
-        summary = await work(screen, stop)
+        summary = await work(audience, screen, stop)
         tasks.cancel_scope.cancel()
     return summary
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,8 @@ from foxbatch.cli._settings import read_dotenv
 from foxbatch.cli._terminal import Terminal
 
 if TYPE_CHECKING:
-    from foxbatch.api import RunOptions, RunSummary
+    from foxbatch.api import Audience, RunOptions, RunSummary
+    from foxbatch.cli.conducting import Work
     from foxbatch.cli.screen import Screen
     from foxbatch.runner import StopButton
 
@@ -188,9 +189,11 @@ def run_command(
     )
     wanted = load(terminal, manifest, provider)
 
-    def work(screen: Screen, stop: StopButton) -> Awaitable[RunSummary]:
+    def work(
+        audience: Sequence[Audience], screen: Screen, stop: StopButton
+    ) -> Awaitable[RunSummary]:
         confirm = screen.ask if terminal.asks else None
-        return api.run(wanted, chosen, audience=[screen], confirm=confirm, stop=stop)
+        return api.run(wanted, chosen, audience=audience, confirm=confirm, stop=stop)
 
     return _conduct(terminal, shared, work)
 
@@ -222,17 +225,15 @@ def collect_command(
     run_dir = api.find_run_dir(run, out=out, provider=provider)
     chosen = shared.options(terminal)
 
-    def work(screen: Screen, stop: StopButton) -> Awaitable[RunSummary]:
-        return api.collect(run_dir, chosen, audience=[screen], stop=stop)
+    def work(
+        audience: Sequence[Audience], _screen: Screen, stop: StopButton
+    ) -> Awaitable[RunSummary]:
+        return api.collect(run_dir, chosen, audience=audience, stop=stop)
 
     return _conduct(terminal, shared, work)
 
 
-def _conduct(
-    terminal: Terminal,
-    shared: _Shared,
-    work: Callable[[Screen, StopButton], Awaitable[RunSummary]],
-) -> int:
+def _conduct(terminal: Terminal, shared: _Shared, work: Work) -> int:
     from foxbatch.cli import conducting
 
     return conducting.conduct(

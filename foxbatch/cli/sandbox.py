@@ -96,7 +96,7 @@ def sandbox_command(
     def ready(url: str) -> None:
         terminal.emit_json({"url": url})
         terminal.stdout.flush()
-        _explain(terminal, url, needs_key=bool(keys))
+        explain(terminal, url, needs_key=bool(keys))
 
     try:
         run_sandbox(options, on_ready=ready, host=host, port=port, state_dir=state)
@@ -120,7 +120,8 @@ def _check_loopback(host: str) -> None:
         )
 
 
-def _explain(terminal: Terminal, url: str, *, needs_key: bool) -> None:
+def explain(terminal: Terminal, url: str, *, needs_key: bool) -> None:
+    """Say on stderr how the sandbox at *url* is used."""
     key = "$FOXAPI_API_KEY" if needs_key else "any-key"
     body = '{"model":"veo-3.1-fast","prompt":"A red fox","generate_audio":false}'
     export = "one of the keys given" if needs_key else "any-key"

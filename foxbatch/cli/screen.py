@@ -61,21 +61,23 @@ class Screen:
 
     Args:
         terminal: Where to show it.
+        moves: Whether it moves, or says in lines how it goes.
         monotonic: Seconds that never go back.
     """
 
     def __init__(
-        self, terminal: Terminal, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        terminal: Terminal,
+        *,
+        moves: bool,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._terminal = terminal
+        self._moves = moves
         self._monotonic = monotonic
         self._live: Live | None = None
         self._said_at = monotonic()
         self.progress: Progress | None = None
-
-    @property
-    def _moves(self) -> bool:
-        return self._terminal.err.is_terminal
 
     # ---- The audience
 
@@ -214,7 +216,7 @@ def _kind(wanted: JobPlanned) -> str:
         parts.append(f"{request['duration']} s")
     if "generate_audio" in request:
         parts.append("with sound" if request["generate_audio"] else "silent")
-    return one_line("  ".join(filter(None, parts)))
+    return one_line(", ".join(filter(None, parts)))
 
 
 def estimate_in_words(estimate: Estimate) -> str:

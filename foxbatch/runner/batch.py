@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import anyio
@@ -168,11 +169,10 @@ async def run_batch(
     try:
         outcome = await Batch(bench, most=most, detach=detach).work_through(plan)
     except ExceptionGroup as group:
-        # Several tasks may stumble over the same full disk: the first one tells.
         expected, others = group.split(FoxbatchError)
         if expected is None or others is not None:
             raise
-        raise _first(expected) from group
+        raise _telling(expected) from group
     state = bench.book.state
     live = (bench.book.run,)
     counts = Counter(state.phase(job.id, live) for job in plan.jobs)
@@ -181,6 +181,20 @@ async def run_batch(
     return outcome
 
 
-def _first(group: ExceptionGroup[FoxbatchError]) -> FoxbatchError:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, ExceptionGroup) else error
+def _telling(group: ExceptionGroup[FoxbatchError]) -> FoxbatchError:
+    """Return the error that tells most.
+
+    Several tasks may stumble over one full disk. Only the first one met the disk
+    itself; the others were told that it had failed before.
+    """
+    errors = list(_leaves(group))
+    caused = (error for error in errors if error.__cause__ is not None)
+    return next(caused, errors[0])
+
+
+def _leaves(group: ExceptionGroup[FoxbatchError]) -> Iterator[FoxbatchError]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -123,7 +123,9 @@ def files(draw: st.DrawFn) -> list[tuple[Event, ...]]:
     written = []
     for place, run in enumerate(draw(st.permutations(RUNS))[: draw(st.integers(1, 3))]):
         start_s = draw(st.integers(-5, 5))
-        attempts = [AttemptId(f"{one}-{n}") for one in RUNS[: place + 1] for n in (1, 2)]
+        attempts = [
+            AttemptId(f"{one}-{n}") for one in RUNS[: place + 1] for n in (1, 2)
+        ]
         attempts += [AttemptId(f"{run}-1"), AttemptId(f"{run}-2")]
         stages: dict[AttemptId, Stage] = {}
         facts: list[Event] = []

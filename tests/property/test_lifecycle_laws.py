@@ -5,26 +5,38 @@ from __future__ import annotations
 import itertools
 import random
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import (
-    Bundle,
     RuleBasedStateMachine,
-    consumes,
     invariant,
-    multiple,
     precondition,
     rule,
 )
 
 from foxbatch.errors import TransitionError
-from foxbatch.events import AttemptFact, AttemptId, Event, RunId, WatchEnded, word
+from foxbatch.events import (
+    AttemptFact,
+    AttemptId,
+    Event,
+    JobFailed,
+    JobSucceeded,
+    ResultsSeen,
+    RunId,
+    StatusSeen,
+    SubmitAccepted,
+    SubmitIntended,
+    SubmitRefused,
+    SubmitSettled,
+    SubmitUnknown,
+    WatchEnded,
+)
 from foxbatch.lifecycle import (
     TRANSITIONS,
     BatchState,
     Lane,
-    Phase,
     Stage,
     fold,
     next_stage,
@@ -126,11 +138,11 @@ def test_files_that_could_have_happened_are_admitted(
 @pytest.mark.parametrize(
     ("attempt", "story"), [(MINE, OWN), (THEIRS, ADOPTED)], ids=["own", "adopted"]
 )
-def test_every_story_of_six_steps_is_admitted_exactly_when_it_is_possible(
+def test_every_story_of_five_steps_is_admitted_exactly_when_it_is_possible(
     attempt: AttemptId, story: re.Pattern[str]
 ) -> None:
     possible: list[tuple[str, ...]] = [()]
-    for _ in range(6):
+    for _ in range(5):
         longer = [(*steps, step) for steps in possible for step in MAKE]
         possible = [steps for steps in longer if told(steps, story)]
         for steps in longer:
@@ -151,12 +163,12 @@ def admitted(steps: tuple[str, ...], attempt: AttemptId) -> bool:
 
 def ways() -> dict[Stage, str]:
     """Return a shortest story that leads to each stage, in letters."""
-    found = {Stage.UNBORN: "", Stage.ELSEWHERE: ""}
+    found = {Stage.UNBORN: ""}
     for _ in Stage:
         for stage, way in list(found.items()):
             for step, after in TRANSITIONS[stage].items():
                 found.setdefault(after, way + LETTERS[step])
-    return found
+    return {**found, Stage.ELSEWHERE: ""}
 
 
 @pytest.mark.parametrize("stage", Stage)
@@ -180,44 +192,112 @@ def test_the_table_names_every_stage_and_no_step_that_cannot_be_made() -> None:
     assert set().union(*TRANSITIONS.values()) == MAKE.keys() == LETTERS.keys()
 
 
-def expected_phase(facts: list[Event], live: set[RunId]) -> Phase:
+class Lives(RuleBasedStateMachine):
+    """Runs that come, submit, go on with each other's attempts, and die."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lanes: dict[RunId, Lane] = {}
+        self.skews_s: dict[RunId, int] = {}
+        self.live: set[RunId] = set()
+        self.stories: dict[tuple[RunId, AttemptId], str] = {}
+        self.born: set[AttemptId] = set()
+        self.facts: list[Event] = []
+        self.state = BatchState()
+
+    @precondition(lambda self: len(self.lanes) < len(RUNS))
+    @rule(skew_s=st.integers(-9, 9))
+    def start(self, skew_s: int) -> None:
+        run = RUNS[len(self.lanes)]
+        self.lanes[run] = Lane(run)
+        self.skews_s[run] = skew_s
+        self.live.add(run)
+
+    @precondition(lambda self: self.live)
+    @rule(data=st.data(), salt=st.integers(0, 11))
+    def step(self, data: st.DataObject, salt: int) -> None:
+        run = data.draw(st.sampled_from(sorted(self.live)))
+        mine = {AttemptId(f"{run}-{n}") for n in (1, 2)}
+        attempt = data.draw(st.sampled_from(sorted(self.born | mine)))
+        told = self.stories.get((run, attempt), "")
+        story = OWN if attempt in mine else ADOPTED
+        possible = [s for s in MAKE if story.fullmatch(told + LETTERS[s])]
+        for step in MAKE.keys() - set(possible):
+            with pytest.raises(TransitionError):
+                self.lanes[run].admit(make(step, attempt))
+        if possible:
+            step = data.draw(st.sampled_from(possible))
+            self.stories[run, attempt] = told + LETTERS[step]
+            self.born.add(attempt)
+            self.happens(run, make(step, attempt, salt))
+
+    def happens(self, run: RunId, event: Event) -> None:
+        seq = len(self.facts) + 1
+        fact = stamped(event, run=run, seq=seq, at_s=seq + self.skews_s[run])
+        self.lanes[run].admit(fact)
+        self.facts.append(fact)
+        self.state.join(fact)
+
+    @precondition(lambda self: len(self.live) > 1)
+    @rule(data=st.data())
+    def die(self, data: st.DataObject) -> None:
+        self.live.remove(data.draw(st.sampled_from(sorted(self.live))))
+
+    @invariant()
+    def phases_are_as_documented(self) -> None:
+        for job in JOBS:
+            about = [
+                f for f in self.facts if isinstance(f, AttemptFact) and f.job == job
+            ]
+            assert self.state.phase(job, self.live) == expected_phase(about, self.live)
+
+    def teardown(self) -> None:
+        assert fold(self.facts[::-1]) == self.state
+
+
+def expected_phase(facts: Sequence[AttemptFact], live: set[RunId]) -> str:
     """Say where a job stands as the documentation does, from all its facts."""
     attempts: dict[AttemptId, list[AttemptFact]] = {}
     for fact in sorted(facts, key=lambda fact: (fact.at, fact.run, fact.seq)):
-        if isinstance(fact, AttemptFact):
-            attempts.setdefault(fact.attempt, []).append(fact)
-    found = [
-        expected_of_attempt(known, attempt.rpartition("-")[0] in live)
+        attempts.setdefault(fact.attempt, []).append(fact)
+    said = {
+        attempt: expected_of_attempt(known, alive=attempt.rpartition("-")[0] in live)
         for attempt, known in attempts.items()
+    }
+    for phase in ("done", "downloading", "submitting", "running", "overdue", "held"):
+        if phase in said.values():
+            return phase
+    began = {
+        f.attempt: (f.at, f.attempt) for f in facts if isinstance(f, SubmitIntended)
+    }
+    deciding = [
+        attempt for attempt in sorted(said, key=began.__getitem__) if said[attempt]
     ]
-    order = "done downloading submitting running overdue held".split()
-    leading = [phase for phase in order if phase in found]
-    if leading:
-        return Phase(leading[0])
-    # Attempts are sorted by their beginnings here: the last that counts decides.
-    return Phase(next((phase for phase in reversed(found) if phase), "new"))
+    return said[deciding[-1]] if deciding else "new"
 
 
-def expected_of_attempt(known: list[AttemptFact], alive: bool) -> str:
-    said = [word(fact) for fact in known]  # type: ignore[arg-type]
-    decided = {getattr(fact, "decision", None) for fact in known}
-    if "job.succeeded" in said:
-        return "done"
-    if "job.failed" in said:
-        return "failed"
-    if "submit.accepted" in said or "task" in decided:
-        if "results.seen" in said:
-            return "downloading"
-        told = ("submit.accepted", "status.seen", "watch.ended")
-        watched = [fact for fact in known if word(fact) in told]  # type: ignore[arg-type]
-        overdue = watched and isinstance(watched[-1], WatchEnded)
-        return "overdue" if overdue else "running"
-    if "buy_again" in decided:
-        return "new"
-    if "write_off" in decided:
-        return "failed"
-    if {"status.seen", "watch.ended", "results.seen", "submit.unknown"} & set(said):
-        return "held"
-    if "submit.refused" in said:
-        return ""
-    return "submitting" if alive else "held"
+def expected_of_attempt(known: Sequence[AttemptFact], *, alive: bool) -> str:
+    """Return a phase, or nothing for an attempt that was refused and never was."""
+    kinds = {type(fact) for fact in known}
+    decided = {fact.decision for fact in known if isinstance(fact, SubmitSettled)}
+    watched = (SubmitAccepted, StatusSeen, WatchEnded)
+    last = [fact for fact in known if isinstance(fact, watched)][-1:]
+    task = SubmitAccepted in kinds or "task" in decided
+    seen = kinds & {StatusSeen, WatchEnded, ResultsSeen, SubmitUnknown}
+    answers = [
+        ("done", JobSucceeded in kinds),
+        ("failed", JobFailed in kinds),
+        ("downloading", task and ResultsSeen in kinds),
+        ("overdue", task and any(isinstance(fact, WatchEnded) for fact in last)),
+        ("running", task),
+        ("new", "buy_again" in decided),
+        ("failed", "write_off" in decided),
+        ("held", bool(seen)),
+        ("", SubmitRefused in kinds),
+        ("submitting", alive),
+    ]
+    return next((phase for phase, holds in answers if holds), "held")
+
+
+TestLives = Lives.TestCase
+TestLives.settings = settings(max_examples=40, stateful_step_count=25)

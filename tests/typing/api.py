@@ -20,10 +20,10 @@ class Listener:
     """Whoever has these two methods can watch a run."""
 
     def begins(self, beginning: Beginning) -> None:
-        print(beginning.run_dir)
+        assert_type(beginning.run_dir, Path)
 
     def happened(self, fact: Event) -> None:
-        print(fact.at)
+        assert_type(fact.at, str)
 
 
 def looking(path: Path) -> None:

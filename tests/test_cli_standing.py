@@ -1,0 +1,81 @@
+"""Where jobs stand, in words: what no run on the sandbox brings about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from foxbatch.api import JobStatus, Status
+from foxbatch.canonical import JobId
+from foxbatch.cli import standing
+from foxbatch.lifecycle import Phase
+from foxbatch.results import Failure
+
+
+def job(phase: Phase, **fields: object) -> JobStatus:
+    known: dict[str, object] = {
+        "task": None,
+        "attempt": None,
+        "since": None,
+        "error": None,
+    }
+    return JobStatus(job=JobId("abc"), name="sea", phase=phase, **(known | fields))  # type: ignore[arg-type]  # as the caller names them
+
+
+def told(*jobs: JobStatus, pid: int | None = None, torn: tuple[str, ...] = ()) -> str:
+    status = Status(
+        run_dir=Path("runs/sea@foxapi"),
+        jobs=jobs,
+        running_pid=pid,
+        at_risk=tuple(one for one in jobs if one.valid_until),
+        torn=torn,
+    )
+    return "\n".join(line.plain for line in standing.summary(status))
+
+
+def test_process_that_works_on_it_is_named() -> None:
+    assert told(pid=4711).endswith("process 4711 is working on it")
+
+
+def test_results_that_vanish_soon_are_said() -> None:
+    waiting = job(Phase.DOWNLOADING, valid_until="2026-01-02T03:04:05.678Z")
+
+    assert told(waiting).endswith(
+        "at risk: sea is kept by the service until 2026-01-02 03:04:05Z;"
+        " type foxbatch collect"
+    )
+
+
+@pytest.mark.parametrize(
+    ("alive", "words"),
+    [
+        (False, "may have been bought;"),
+        (True, "(its run may still be alive elsewhere);"),
+    ],
+    ids=["its run is over", "its run may go on"],
+)
+def test_held_jobs_come_with_the_command(alive: bool, words: str) -> None:
+    text = told(job(Phase.HELD, maybe_alive=alive))
+
+    assert words in text
+    assert text.endswith("type foxbatch settle runs/sea@foxapi abc")
+
+
+def test_torn_file_is_said() -> None:
+    assert told(torn=("x.jsonl",)).endswith(
+        "ledger/x.jsonl ends in an unfinished line, ignored"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (None, ""),
+        (Failure("overdue"), "overdue"),
+        (Failure("content", "E1", "no\nway"), "content: E1 no way"),
+    ],
+    ids=["nothing wrong", "only a class", "code and message"],
+)
+def test_failure_is_one_line(error: Failure | None, words: str) -> None:
+    assert standing.in_words(error) == words

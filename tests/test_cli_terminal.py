@@ -1,0 +1,227 @@
+"""What a person at a real terminal sees, and can do."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from foxbatch.cli._terminal import NobodyReadsError, Terminal, prepare
+from tests.cli import MANIFEST
+
+pty = pytest.importorskip("pty", reason="terminals are POSIX")
+
+SLOW = MANIFEST.replace("A calm sea", '"A sea [sandbox:slow 6000]"')
+TRAFFIC = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+PATIENCE_S = 60
+
+
+class AtTerminal:
+    """A command with a terminal of its own."""
+
+    def __init__(self, words: list[str], folder: Path, **environ: str) -> None:
+        kept = {k: v for k, v in os.environ.items() if k not in {"CI", "NO_COLOR"}}
+        self._master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "foxbatch", *words],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=folder,
+            env=kept | {"TERM": "xterm-256color", "COLUMNS": "100"} | environ,
+            start_new_session=True,
+        )
+        os.close(slave)
+        self.seen = ""
+
+    def read_until(self, awaited: str | None) -> str:
+        """Read until *awaited* is there, or to the end; return all that was seen."""
+        began = time.monotonic()
+        while awaited is None or awaited not in self.plain:
+            assert time.monotonic() - began < PATIENCE_S, self.plain
+            try:
+                piece = os.read(self._master, 65536)
+            except OSError:  # EIO is how Linux says that the other side has closed
+                break
+            if not piece:
+                break
+            self.seen += piece.decode("utf-8", "replace")
+        return self.plain
+
+    @property
+    def plain(self) -> str:
+        return TRAFFIC.sub("", self.seen).replace("\r\n", "\n")
+
+    def type_(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def end(self) -> int:
+        self.read_until(None)
+        os.close(self._master)
+        return self.process.wait(PATIENCE_S)
+
+
+Open = Callable[..., AtTerminal]
+
+
+@pytest.fixture
+def at_terminal(tmp_path: Path) -> Iterator[Open]:
+    (tmp_path / "sea.yaml").write_text(MANIFEST)
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    opened: list[AtTerminal] = []
+
+    def start(*words: str, **environ: str) -> AtTerminal:
+        opened.append(AtTerminal(list(words), tmp_path, **environ))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+
+
+def test_run_moves_and_ends_with_what_came_of_it(at_terminal: Open) -> None:
+    running = at_terminal("run", "sea.yaml", "--speed", "50")
+
+    assert running.end() == 0
+    assert "━━━━" in running.plain
+    assert re.search(r"of 16 in flight", running.plain)
+    assert running.plain.count("accepted job=") == 2
+    assert "✓ All 2 jobs are done\n" in running.plain
+    assert "\x1b[1;32m✓" in running.seen
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"CI": "true"}],
+    ids=["NO_COLOR", "TERM=dumb", "CI"],
+)
+def test_nothing_moves_and_nothing_is_coloured_where_that_is_unwanted(
+    environ: dict[str, str], at_terminal: Open
+) -> None:
+    running = at_terminal("run", "sea.yaml", "--speed", "1000", **environ)
+
+    assert running.end() == 0
+    assert "\x1b" not in running.seen
+    assert "✓ All 2 jobs are done\n" in running.plain
+
+
+def test_table_is_coloured_and_fits(at_terminal: Open) -> None:
+    listing = at_terminal("expand", "sea.yaml", COLUMNS="60")
+
+    assert listing.end() == 0
+    assert "\x1b[1m" in listing.seen
+    assert max(map(len, listing.plain.splitlines())) <= 60
+    assert "…" in listing.plain
+
+
+def test_problem_is_coloured(at_terminal: Open) -> None:
+    checking = at_terminal("validate", "sea.yaml", "--provider", "sandbx")
+
+    assert checking.end() == 2
+    assert "\x1b[1;31merror: " in checking.seen
+
+
+def test_status_is_watched_until_nothing_runs(at_terminal: Open) -> None:
+    assert at_terminal("run", "sea.yaml", "--speed", "1000").end() == 0
+
+    watching = at_terminal("status", "sea.yaml", "--watch")
+
+    assert watching.end() == 0
+    assert "● 2 done" in watching.plain
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"), [("n\n", 2), ("\n", 2), ("\x03", 130)], ids=["n", "Return", "^C"]
+)
+def test_paid_run_asks_first_and_only_yes_buys(
+    typed: str, code: int, at_terminal: Open, tmp_path: Path
+) -> None:
+    """With no answer but yes, the service is never even asked for its name."""
+    asking = at_terminal(
+        "run", "sea.yaml", "--provider", "foxapi", FOXAPI_API_KEY="sk-secret-key"
+    )
+    asking.read_until("Submit them? [y/N]")
+
+    if typed == "\x03":
+        asking.process.send_signal(signal.SIGINT)
+    else:
+        asking.type_(typed)
+
+    assert asking.end() == code
+    assert "2 new jobs on foxapi, which costs money" in asking.plain
+    assert "2 × veo-3.1-fast, 720p, 4 s, silent" in asking.plain
+    assert "estimate: not known" in asking.plain
+    assert "sk-secret" not in asking.plain
+    assert list((tmp_path / "runs/sea@foxapi").rglob("*.jsonl")) == []
+
+
+def test_second_ctrl_c_stops_at_once(at_terminal: Open) -> None:
+    running = at_terminal("run", "slow.yaml", "--speed", "1")
+    running.read_until("accepted job=")
+
+    running.process.send_signal(signal.SIGINT)
+    running.process.send_signal(signal.SIGINT)
+
+    assert running.end() == 130
+
+
+def test_held_job_is_settled_after_a_question(
+    at_terminal: Open, tmp_path: Path
+) -> None:
+    lost = MANIFEST.replace("A calm sea", '"A lost sea [sandbox:lost-reply]"')
+    (tmp_path / "lost.yaml").write_text(lost)
+    running = at_terminal("run", "lost.yaml", "--speed", "1000")
+    assert running.end() == 11
+    found = re.search(r"foxbatch settle \S+ (\w+)", running.plain)
+    assert found is not None
+
+    asking = at_terminal("settle", "lost.yaml", found[1], "--write-off")
+    asking.read_until("Write that down? [y/N]")
+    asking.type_("y\n")
+
+    assert asking.end() == 0
+    assert "given up" in asking.plain
+
+
+class TestStreams:
+    def test_data_that_nobody_reads_ends_the_command(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w", buffering=1) as stream:
+            monkeypatch.setattr(sys, "stdout", stream)
+
+            with pytest.raises(NobodyReadsError):
+                Terminal({}).emit("x")
+
+    def test_words_that_nobody_reads_end_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w", buffering=1) as stream:
+            monkeypatch.setattr(sys, "stderr", stream)
+            terminal = Terminal({})
+
+            terminal.say("x")
+            terminal.say("y")
+
+            assert terminal.stderr.fileno() == writer
+
+    def test_stream_takes_any_text(self, tmp_path: Path) -> None:
+        with (tmp_path / "out").open("w", encoding="latin-1") as stream:
+            prepare(stream)
+
+            stream.write("海 \udcff")
+
+        assert (tmp_path / "out").read_text("utf-8") == "海 \\udcff"

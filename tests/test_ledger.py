@@ -1,0 +1,527 @@
+"""A ledger that survives what computers do, and says so when it cannot."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from foxbatch.errors import LedgerError, RunDirLockedError, TransitionError
+from foxbatch.events import Event, RunId, SubmitIntended, encode
+from foxbatch.ledger import (
+    DirLock,
+    LedgerWriter,
+    last_writer,
+    live_runs,
+    new_run_id,
+    read_facts,
+    read_folder,
+    sync_folder,
+)
+from foxbatch.lifecycle import Phase, fold
+from tests.facts import (
+    ACCEPTED,
+    ENDED,
+    FIRST,
+    JOB,
+    LATER_RUN,
+    PLANNED,
+    REFUSED,
+    RUN,
+    STARTED,
+    STATUS,
+    SteppingClock,
+    at,
+    file_of,
+)
+
+INTENDED = SubmitIntended(job=JOB, attempt=FIRST)
+LIFE = file_of(RUN, [STARTED, PLANNED, INTENDED, ACCEPTED, STATUS, ENDED])
+LINES = [encode(event) for event in LIFE]
+HERE = "workstation"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "ledger"
+
+
+@contextmanager
+def writer(
+    folder: Path, run: RunId = RUN, *, fsync: Callable[[int], None] = os.fsync
+) -> Iterator[LedgerWriter]:
+    one = LedgerWriter(folder, run, SteppingClock(), fsync=fsync)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def kept(folder: Path, content: bytes, name: str = "20260102T030405Z-a.jsonl") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def facts_of(path: Path) -> tuple[list[Event], list[str]]:
+    torn: list[str] = []
+    return list(read_facts(path, on_torn=torn.append)), torn
+
+
+def test_run_ids_are_short_and_never_the_same() -> None:
+    ids = {new_run_id() for _ in range(1_000)}
+
+    assert len(ids) == 1_000
+    assert all(re.fullmatch("[a-z2-7]{10}", run) for run in ids)
+
+
+class TestWriter:
+    def test_facts_get_their_place_their_time_and_their_run(self, folder: Path) -> None:
+        with writer(folder) as ledger:
+            first = ledger.append(STARTED, PLANNED)
+            second = ledger.append(INTENDED)
+
+        assert [fact.seq for fact in (*first, *second)] == [1, 2, 3]
+        assert {fact.run for fact in (*first, *second)} == {RUN}
+        assert {fact.v for fact in (*first, *second)} == {1}
+        # The clock was first asked for the name of the file.
+        assert [fact.at for fact in (*first, *second)] == [at(1), at(1), at(2)]
+
+    def test_what_was_written_is_read(self, folder: Path) -> None:
+        with writer(folder) as ledger:
+            written = [*ledger.append(STARTED, INTENDED), *ledger.append(ACCEPTED)]
+
+            assert facts_of(ledger.path) == (written, [])
+
+    def test_the_name_of_the_file_fits_every_file_system(self, folder: Path) -> None:
+        with writer(folder) as ledger:
+            assert ledger.path.name == f"20260102T030405Z-{RUN}.jsonl"
+
+    def test_facts_of_one_moment_share_one_fsync(self, folder: Path) -> None:
+        synced: list[int] = []
+
+        def fsync(handle: int) -> None:
+            synced.append(os.fstat(handle).st_size)
+
+        with writer(folder, fsync=fsync) as ledger:
+            ledger.append(STARTED)
+            assert synced == []
+
+            ledger.append(PLANNED, INTENDED, durable=True)
+            assert synced == [ledger.path.stat().st_size]
+
+            ledger.append(durable=True)
+            ledger.append(ACCEPTED)
+
+        assert synced == [synced[0], synced[0], ledger.path.stat().st_size]
+
+    def test_new_names_are_durable_before_anything_is_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        synced: list[int] = []
+        monkeypatch.setattr(
+            os, "fsync", lambda one: synced.append(os.fstat(one).st_ino)
+        )
+        home = tmp_path / "runs" / "batch" / "ledger"
+
+        LedgerWriter(home, RUN, SteppingClock()).close()
+
+        above = [tmp_path, *reversed(home.parents[:2]), home]
+        assert {place.stat().st_ino for place in above} <= set(synced)
+        assert stat.S_ISDIR(home.stat().st_mode)
+
+    def test_an_impossible_fact_is_not_written(self, folder: Path) -> None:
+        with writer(folder) as ledger:
+            ledger.append(STARTED)
+
+            with pytest.raises(TransitionError):
+                ledger.append(INTENDED, REFUSED, ACCEPTED)
+
+            assert [fact.seq for fact in ledger.append(INTENDED)] == [2]
+            assert len(facts_of(ledger.path)[0]) == 2
+
+    def test_a_fact_that_has_no_spelling_is_not_written(self, folder: Path) -> None:
+        unspeakable = msgspec.structs.replace(ACCEPTED, reply="\ud83d")
+        with writer(folder) as ledger:
+            ledger.append(INTENDED)
+
+            with pytest.raises(UnicodeEncodeError):
+                ledger.append(unspeakable)
+
+            assert [fact.seq for fact in ledger.append(ACCEPTED)] == [2]
+
+    def test_a_file_of_an_earlier_run_is_never_touched(self, folder: Path) -> None:
+        LedgerWriter(folder, RUN, SteppingClock()).close()
+
+        with pytest.raises(LedgerError, match="cannot be written: File exists"):
+            LedgerWriter(folder, RUN, SteppingClock())
+
+    def test_a_folder_that_cannot_be_made_is_said(self, tmp_path: Path) -> None:
+        (tmp_path / "run").write_text("a file")
+
+        with pytest.raises(LedgerError, match="cannot be written") as caught:
+            LedgerWriter(tmp_path / "run" / "ledger", RUN, SteppingClock())
+
+        assert caught.value.hint.startswith("Mend that")
+
+    @pytest.mark.parametrize(
+        ("number", "hint"),
+        [
+            pytest.param(errno.ENOSPC, "Free some space", id="full disk"),
+            pytest.param(errno.EDQUOT, "Free some space", id="full quota"),
+            pytest.param(errno.EIO, "Mend that", id="broken disk"),
+        ],
+    )
+    def test_after_a_failed_fsync_nothing_is_tried_again(
+        self, folder: Path, number: int, hint: str
+    ) -> None:
+        calls: list[int] = []
+
+        def fsync(handle: int) -> None:
+            calls.append(handle)
+            raise OSError(number, os.strerror(number))
+
+        with writer(folder, fsync=fsync) as ledger:
+            with pytest.raises(LedgerError, match=os.strerror(number)) as caught:
+                ledger.append(STARTED, durable=True)
+            size = ledger.path.stat().st_size
+            with pytest.raises(LedgerError, match="could not be written before"):
+                ledger.append(INTENDED, durable=True)
+
+        assert caught.value.hint.startswith(hint)
+        assert len(calls) == 1
+        assert ledger.path.stat().st_size == size
+
+    def test_a_disk_that_is_full_in_the_middle_of_a_line_leaves_a_torn_end(
+        self, folder: Path
+    ) -> None:
+        resource = pytest.importorskip("resource", reason="POSIX only")
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        with writer(folder) as ledger:
+            ledger.append(STARTED, INTENDED)
+            size = ledger.path.stat().st_size
+
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, hard))
+            try:
+                with pytest.raises(LedgerError, match="File too large"):
+                    ledger.append(ACCEPTED, durable=True)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            with pytest.raises(LedgerError, match="could not be written before"):
+                ledger.append(ACCEPTED)
+
+        assert ledger.path.stat().st_size == size + 10
+        reading = read_folder(folder)
+        assert reading.torn == [ledger.path.name]
+        assert reading.state.phase(JOB) is Phase.HELD
+
+    def test_an_end_that_is_not_durable_is_said(self, folder: Path) -> None:
+        def fsync(_: int) -> None:
+            raise OSError(errno.EIO, "broken")
+
+        ledger = LedgerWriter(folder, RUN, SteppingClock(), fsync=fsync)
+
+        with pytest.raises(LedgerError, match="cannot be written: broken"):
+            ledger.close()
+
+    def test_windows_makes_names_durable_by_itself(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        missing = tmp_path / "a folder that could not be opened"
+
+        with monkeypatch.context() as windows:
+            windows.setattr(os, "name", "nt")
+            sync_folder(missing)
+
+        with pytest.raises(FileNotFoundError):
+            sync_folder(missing)
+
+
+class TestReading:
+    def test_nothing_is_known_where_there_is_no_folder(self, folder: Path) -> None:
+        reading = read_folder(folder)
+
+        assert (reading.state, reading.files, reading.torn) == (fold([]), {}, [])
+
+    def test_files_are_read_together_whatever_else_lies_there(
+        self, folder: Path
+    ) -> None:
+        kept(folder, b"".join(LINES[:3]), "1.jsonl")
+        kept(folder, b"".join(map(encode, file_of(LATER_RUN, [STATUS]))), "2.jsonl")
+        kept(folder, b"hello", "README.md")
+
+        reading = read_folder(folder)
+
+        assert reading.files == {"1.jsonl": 3, "2.jsonl": 1}
+        assert reading.state == fold([*LIFE[:3], *file_of(LATER_RUN, [STATUS])])
+
+    def test_a_copy_under_another_name_changes_nothing(self, folder: Path) -> None:
+        kept(folder, b"".join(LINES), "1.jsonl")
+        kept(folder, b"".join(LINES[:4]), "2.jsonl")
+
+        assert read_folder(folder).state == fold(LIFE)
+
+    @pytest.mark.parametrize(
+        ("end", "facts", "torn"),
+        [
+            pytest.param(b"", 2, False, id="whole lines"),
+            pytest.param(LINES[2][:-1], 3, False, id="all but the line feed"),
+            pytest.param(LINES[2][:-2], 2, True, id="half a fact"),
+            pytest.param(b"\0" * 512, 2, True, id="NULs"),
+            pytest.param(LINES[2][:9] + b"\0" * 512, 2, True, id="half a fact, NULs"),
+            pytest.param(LINES[2] + b"\0", 3, True, id="a fact, NULs"),
+            pytest.param(LINES[2][:-1] + b"\0", 3, True, id="no line feed, NULs"),
+            pytest.param('{"why": "é'.encode()[:-1], 2, True, id="half a letter"),
+        ],
+    )
+    def test_an_unfinished_end_is_ignored_and_said(
+        self, folder: Path, end: bytes, facts: int, torn: bool
+    ) -> None:
+        path = kept(folder, b"".join(LINES[:2]) + end)
+
+        assert facts_of(path) == (list(LIFE[:facts]), [path.name] if torn else [])
+
+    @pytest.mark.parametrize("line_end", [b"\r\n", b"\r"], ids=["CRLF", "CR"])
+    def test_line_ends_of_other_systems_are_read(
+        self, folder: Path, line_end: bytes
+    ) -> None:
+        path = kept(folder, b"".join(LINES).replace(b"\n", line_end))
+
+        assert facts_of(path) == (list(LIFE), [])
+
+    @pytest.mark.parametrize(
+        ("lines", "place", "why"),
+        [
+            pytest.param(
+                [LINES[0], b"{\n", LINES[2]], 2, "not a JSON object", id="half"
+            ),
+            pytest.param(
+                [LINES[0], b"{\n"], 2, "not a JSON object", id="half, finished"
+            ),
+            pytest.param([b"\n", LINES[0]], 1, "not a JSON object", id="an empty line"),
+            pytest.param(
+                [LINES[0], b"\0\0\n", LINES[1]],
+                2,
+                "not a JSON object",
+                id="NULs inside",
+            ),
+            pytest.param(
+                [LINES[0], b"<<<<<<< HEAD\n", LINES[1]],
+                2,
+                "not a JSON object",
+                id="a merge conflict",
+            ),
+            pytest.param(
+                [LINES[0], LINES[1].replace(b"A dune", b"A \xffune")],
+                2,
+                "not a JSON object ('utf-8' codec",
+                id="not UTF-8",
+            ),
+            pytest.param(
+                [LINES[0], LINES[1].replace(b"job.planned", b"job.sold")],
+                2,
+                "unknown event 'job.sold'",
+                id="an unknown event",
+            ),
+            pytest.param(
+                [LINES[0].replace(b'"v":1', b'"v":2'), LINES[1]],
+                1,
+                "format 2, but this foxbatch reads up to 1",
+                id="a newer format",
+            ),
+            pytest.param(
+                [LINES[0], LINES[2]], 2, "seq is 3 where 2 belongs", id="a gap"
+            ),
+            pytest.param(
+                [LINES[0], LINES[0]], 2, "seq is 1 where 2 belongs", id="a line twice"
+            ),
+            pytest.param(
+                [LINES[1]], 1, "seq is 2 where 1 belongs", id="a lost beginning"
+            ),
+            pytest.param(
+                [LINES[0], LINES[1].replace(b"aaaaaaaaaa", b"bbbbbbbbbb")],
+                2,
+                f"it belongs to run {LATER_RUN}, not {RUN}",
+                id="a line of another run",
+            ),
+            pytest.param(
+                [LINES[0], LINES[3].replace(b'"seq":4', b'"seq":2')],
+                2,
+                "submit.accepted cannot happen to an attempt that is unborn",
+                id="an impossible step",
+            ),
+        ],
+    )
+    def test_damage_is_refused_with_its_place(
+        self, folder: Path, lines: list[bytes], place: int, why: str
+    ) -> None:
+        path = kept(folder, b"".join(lines))
+
+        with pytest.raises(LedgerError) as caught:
+            read_folder(folder)
+
+        assert str(caught.value).startswith(f"{path}:{place}: {why}")
+        assert "Restore the file" in caught.value.hint
+
+    def test_a_file_that_cannot_be_read_is_not_passed_over(self, folder: Path) -> None:
+        (folder / "1.jsonl").mkdir(parents=True)
+
+        with pytest.raises(LedgerError, match=r"1\.jsonl cannot be read: Is a dir"):
+            read_folder(folder)
+
+    def test_a_folder_that_cannot_be_read_is_not_an_empty_one(
+        self, tmp_path: Path
+    ) -> None:
+        """An empty ledger would buy everything again."""
+        (tmp_path / "ledger").write_text("../elsewhere")  # a link, on Windows
+
+        with pytest.raises(LedgerError, match="ledger cannot be read: Not a directory"):
+            read_folder(tmp_path / "ledger")
+
+    def test_a_file_is_read_while_it_is_written(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        seen = [0]
+
+        def write() -> None:
+            with writer(folder, fsync=lambda _: None) as ledger:
+                ledger.append(STARTED, INTENDED, ACCEPTED)
+                for _ in range(300):
+                    ledger.append(STATUS)
+
+        author = threading.Thread(target=write)
+        author.start()
+        while author.is_alive():
+            seen.append(sum(read_folder(folder).files.values()))
+        author.join()
+
+        assert seen == sorted(seen)
+        assert read_folder(folder).files.popitem()[1] == 303
+
+
+HOLDER = """
+import os, sys
+from pathlib import Path
+from foxbatch.clock import SystemClock
+from foxbatch.events import Origin, RunStarted
+from foxbatch.ledger import DirLock, LedgerWriter, new_run_id
+
+home = Path(sys.argv[1])
+with DirLock(home):
+    if "speechless" not in sys.argv:
+        writer = LedgerWriter(home / "ledger", new_run_id(), SystemClock())
+        origin = Origin("foxapi", "https://api.example")
+        writer.append(RunStarted(origin=origin, host="workstation", pid=os.getpid()))
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def holder(run_dir: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Hold the lock of *run_dir* in another process."""
+    command = [sys.executable, "-c", HOLDER, str(run_dir), *words]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+class TestLock:
+    def test_a_second_process_is_told_who_is_writing(self, tmp_path: Path) -> None:
+        home = tmp_path / "run"
+
+        with (
+            holder(home) as process,
+            pytest.raises(RunDirLockedError) as caught,
+            DirLock(home),
+        ):
+            pytest.fail("two writers")
+
+        said = f"{home} is being written by process {process.pid} on {HERE}, started 2"
+        assert str(caught.value).startswith(said)
+
+    def test_an_owner_that_has_not_said_its_name_is_still_an_owner(
+        self, tmp_path: Path
+    ) -> None:
+        with (
+            holder(tmp_path, "speechless"),
+            pytest.raises(RunDirLockedError, match="only just started"),
+            DirLock(tmp_path),
+        ):
+            pytest.fail("two writers")
+
+    def test_the_lock_goes_with_its_process(self, tmp_path: Path) -> None:
+        with holder(tmp_path) as process:
+            process.kill()
+            process.wait()
+
+            with DirLock(tmp_path):
+                assert live_runs(
+                    read_folder(tmp_path / "ledger").state, tmp_path, host=HERE
+                )
+
+    def test_a_lock_can_be_taken_again(self, tmp_path: Path) -> None:
+        lock = DirLock(tmp_path)
+
+        for _ in range(2):
+            with lock, pytest.raises(RunDirLockedError), DirLock(tmp_path):
+                pytest.fail("two writers")
+
+    def test_a_place_that_is_no_folder_is_said(self, tmp_path: Path) -> None:
+        (tmp_path / "run").write_text("a file")
+
+        with pytest.raises(LedgerError, match="cannot be written: File exists"):
+            DirLock(tmp_path / "run").__enter__()
+
+
+class TestWhoIsAlive:
+    def test_the_run_whose_process_holds_the_lock(self, tmp_path: Path) -> None:
+        with holder(tmp_path) as process:
+            state = read_folder(tmp_path / "ledger").state
+
+            live = live_runs(state, tmp_path, host=HERE)
+            assert list(live.values()) == [process.pid]
+            assert live.keys() == state.runs.keys()
+            assert live_runs(state, tmp_path, host="laptop") == {}
+
+        assert live_runs(state, tmp_path, host=HERE) == {}
+
+    def test_nobody_where_no_lock_ever_was(self, tmp_path: Path) -> None:
+        assert live_runs(fold(LIFE[:3]), tmp_path, host=HERE) == {}
+
+    def test_nobody_where_every_run_ended(self, tmp_path: Path) -> None:
+        with DirLock(tmp_path):
+            assert live_runs(fold(LIFE), tmp_path, host=HERE) == {}
+
+    def test_only_the_newest_of_several_that_did_not_end(self, tmp_path: Path) -> None:
+        state = fold([*LIFE[:3], *file_of(LATER_RUN, [STARTED], start_s=60)])
+
+        with DirLock(tmp_path):
+            assert live_runs(state, tmp_path, host=HERE) == {LATER_RUN: 4711}
+
+    def test_nobody_where_the_lock_cannot_be_tried(self, tmp_path: Path) -> None:
+        (tmp_path / ".lock").mkdir()
+
+        assert live_runs(fold(LIFE[:3]), tmp_path, host=HERE) == {}
+
+    def test_the_last_writer_is_the_newest_that_did_not_end(self, folder: Path) -> None:
+        kept(folder, b"".join(LINES), "1.jsonl")
+        assert last_writer(folder) == "another process that has only just started"
+
+        kept(folder, encode(file_of(LATER_RUN, [STARTED], start_s=60)[0]), "2.jsonl")
+        assert last_writer(folder) == f"process 4711 on {HERE}, started {at(61)}"
