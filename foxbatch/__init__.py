@@ -10,9 +10,11 @@ The modules, in a good order to read them:
     yaml12      YAML 1.2 core text to JSON values that remember where they stood
     schema      JSON Schema answers in the user's words at the user's line
     template    `${{ name }}` parsed once, rendered strictly
+    durable     files and folders that are still there after a power cut
     sources     text and digests of the files a manifest names
     policy      limits, retries, polling patience, budget
     provider    a service as data: endpoints, answers, models, prices
+    access      which key may go to which address, and whose results those are
     manifest    what the user asked for, checked and frozen
     matrix      manifest to jobs, lazily, with ids from their content
     events      the facts a ledger can hold, one line each

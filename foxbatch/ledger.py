@@ -33,6 +33,7 @@ import filelock
 import msgspec
 
 from foxbatch.clock import Clock, to_text
+from foxbatch.durable import Fsync, make_folder, sync_folder
 from foxbatch.errors import LedgerError, RunDirLockedError, TransitionError
 from foxbatch.events import (
     FORMAT,
@@ -56,25 +57,6 @@ def new_run_id() -> RunId:
     return RunId("".join(letters))
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in *folder* durable; a no-op where a folder cannot be opened."""
-    if os.name == "nt":  # NTFS journals names by itself and cannot open a folder
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def make_folder(folder: Path) -> None:
-    """Make *folder* and what is missing above it; their names are then durable."""
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for place in missing:
-        sync_folder(place.parent)
-
-
 class LedgerWriter:
     """Appends the facts of one run to a new file of its own.
 
@@ -93,7 +75,7 @@ class LedgerWriter:
         run: RunId,
         clock: Clock,
         *,
-        fsync: Callable[[int], None] = os.fsync,
+        fsync: Fsync = os.fsync,
     ) -> None:
         self.run = run
         self._clock = clock
@@ -309,9 +291,13 @@ class DirLock:
 
 def last_writer(folder: Path) -> str:
     """Return who wrote the newest unfinished file, for people."""
-    for started in _unfinished(read_folder(folder).state):
+    try:
+        unfinished = _unfinished(read_folder(folder).state)
+    except LedgerError:  # that it is damaged is said to whoever gets the lock
+        unfinished = []
+    for started in unfinished:
         return f"process {started.pid} on {started.host}, started {started.at}"
-    return "another process that has only just started"
+    return "another process"
 
 
 def _unfinished(state: BatchState) -> list[RunStarted]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ import msgspec
 
 from foxbatch.canonical import Digest, JobId
 from foxbatch.clock import from_text
+from foxbatch.durable import write_whole
 from foxbatch.errors import RunDirError
 from foxbatch.events import JobPlanned, MediaFacts, PromptText, RunId, WatchEnded
 from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
@@ -243,14 +243,8 @@ def write_jsonl(found: Iterable[Record], path: Path) -> None:
     Raises:
         RunDirError: The disk does not take it. The file is as it was.
     """
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        with temporary.open("wb") as stream:
-            for record in found:
-                stream.write(msgspec.json.encode(record) + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        write_whole(path, (msgspec.json.encode(record) + b"\n" for record in found))
     except OSError as error:
         raise RunDirError(
             f"{path} cannot be written: {error.strerror or error}",

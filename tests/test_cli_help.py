@@ -13,10 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.shell_completion import ShellComplete
 
 from foxbatch import api
 from foxbatch.canonical import Json
 from foxbatch.cli import checks
+from foxbatch.cli._group import foxbatch_command
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli.models import values
 from foxbatch.cli.sandbox import explain
@@ -137,10 +139,26 @@ class TestCompletion:
         ],
     )
     def test_it_completes(self, words: str, offered: set[str]) -> None:
+        *before, last = words.split()[1:]
+        completion = ShellComplete(foxbatch_command, {}, "foxbatch", "_COMPLETE")
+
+        found = completion.get_completions(before, last)
+
+        assert {item.value for item in found} == offered
+
+    def test_files_are_completed_by_the_shell(self) -> None:
+        completion = ShellComplete(foxbatch_command, {}, "foxbatch", "_COMPLETE")
+
+        (manifest,) = completion.get_completions(["run"], "m")
+        (provider,) = completion.get_completions(["run", "--provider"], "./m")
+
+        assert (manifest.type, provider.type) == ("file", "file")
+
+    def test_shell_asks_and_is_answered(self) -> None:
         asked = {
             "_FOXBATCH_COMPLETE": "bash_complete",
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(len(words.split()) - 1),
+            "COMP_WORDS": "foxbatch pl",
+            "COMP_CWORD": "1",
         }
 
         run = subprocess.run(
@@ -151,8 +169,7 @@ class TestCompletion:
             text=True,
         )
 
-        assert {line.partition(",")[2] for line in run.stdout.split()} == offered
-        assert run.stderr == ""
+        assert (run.stdout, run.stderr) == ("plain,plan\n", "")
 
 
 class TestDoctor:

@@ -99,6 +99,7 @@ class TestValidate:
 
         assert "note: " in easy.out
         assert (easy.code, strict.code) == (0, 3)
+        assert (easy.err, strict.err) == ("sea.yaml: 2 jobs, valid\n", "")
 
     def test_another_provider_can_be_checked_against(
         self, sea: Path, type_: Type

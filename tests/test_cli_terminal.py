@@ -107,10 +107,21 @@ def test_run_moves_and_ends_with_what_came_of_it(at_terminal: Open) -> None:
 def test_nothing_moves_and_nothing_is_coloured_where_that_is_unwanted(
     environ: dict[str, str], at_terminal: Open
 ) -> None:
-    running = at_terminal("run", "sea.yaml", "--speed", "1000", **environ)
+    listing = at_terminal("plan", "sea.yaml", **environ)
+
+    assert listing.end() == 0
+    assert "\x1b" not in listing.seen
+    assert "jobs      2 jobs: 2 submit\n" in listing.plain
+
+
+def test_run_says_in_lines_how_it_goes_where_nothing_may_move(
+    at_terminal: Open,
+) -> None:
+    running = at_terminal("run", "sea.yaml", "--speed", "1000", NO_COLOR="1")
 
     assert running.end() == 0
     assert "\x1b" not in running.seen
+    assert "━" not in running.seen
     assert "✓ All 2 jobs are done\n" in running.plain
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from foxbatch.api.wanted import Wanted, load_manifest
 from foxbatch.canonical import Digest
+from foxbatch.durable import write_whole
 from foxbatch.errors import OriginError, RunDirError, UsageError
 from foxbatch.events import Origin, RunStarted
-from foxbatch.ledger import sync_folder
 from foxbatch.lifecycle import BatchState
 from foxbatch.provider import Provider, builtin_names, load_provider, parse_provider
 from foxbatch.sources import find_root
@@ -46,15 +45,9 @@ class Place:
         path = self.kept(digest)
         if path.exists():
             return
-        temporary = path.with_name(f".{path.name}.new")
         try:
             path.parent.mkdir(exist_ok=True)
-            with temporary.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-            sync_folder(path.parent)
+            write_whole(path, [content])
         except OSError as error:
             raise RunDirError(
                 f"{path} cannot be written: {error.strerror}",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from foxbatch.errors import InvalidError, Position, Problem, Severity, UsageError
-from foxbatch.manifest import Manifest, parse_manifest, read_manifest
-from foxbatch.matrix import Job, expand as expand_matrix
+from foxbatch.manifest import Manifest, Scanned, read_content, scan_manifest
+from foxbatch.matrix import Job, cells, expand as expand_matrix
 from foxbatch.provider import Provider, load_provider
 
 
@@ -43,22 +43,37 @@ def load_manifest(path: str | Path, *, provider: str | None = None) -> Wanted:
             manifest's folder.
 
     Raises:
-        InvalidError: The manifest or the provider file is wrong: with all problems.
+        InvalidError: The manifest or the provider file is wrong: with all problems,
+            also those of the jobs that can be judged all the same.
     """
+    scanned = _scan(path)
+    problems = list(scanned.problems)
+    try:
+        found = _provider(scanned.manifest, provider)
+    except InvalidError as error:
+        found = None
+        problems += error.problems
+    if found is not None and scanned.valid:
+        return Wanted(manifest=scanned.manifest, provider=found)
+    further = _judged(scanned.manifest, found)
+    problems += [one for one in further if not scanned.explains(one)]
+    raise InvalidError(_in_order(problems, scanned.manifest))
+
+
+def _scan(path: str | Path) -> Scanned:
     if str(path) == "-":
         content = sys.stdin.buffer.read()
-        manifest = parse_manifest(content, path=None, shown_as="<stdin>")
-    else:
-        manifest = read_manifest(Path(path))
-    if provider is not None:
-        return Wanted(
-            manifest=manifest,
-            provider=load_provider(provider, base=manifest.directory),
-        )
-    return Wanted(manifest=manifest, provider=_named_provider(manifest))
+        return scan_manifest(content, path=None, shown_as="<stdin>")
+    path = Path(path)
+    return scan_manifest(read_content(path), path=path, shown_as=str(path))
 
 
-def _named_provider(manifest: Manifest) -> Provider:
+def _provider(manifest: Manifest, instead: str | None) -> Provider | None:
+    """Return the provider; None where the manifest names none, which was reported."""
+    if instead is not None:
+        return load_provider(instead, base=manifest.directory)
+    if not manifest.provider:
+        return None
     try:
         return load_provider(manifest.provider, base=manifest.directory)
     except UsageError as error:
@@ -68,11 +83,37 @@ def _named_provider(manifest: Manifest) -> Provider:
         raise InvalidError((problem,)) from None
 
 
+def _judged(manifest: Manifest, provider: Provider | None) -> list[Problem]:
+    """Return what is wrong with the jobs of a manifest that cannot be used.
+
+    Without a provider nothing is known about requests, only about combinations.
+    """
+    problems: list[Problem] = []
+    jobs: Iterator[object] = (
+        cells(manifest, problems.append)
+        if provider is None
+        else expand_matrix(manifest, provider, problems.append)
+    )
+    for _ in jobs:
+        pass
+    return problems
+
+
+def _in_order(problems: Iterable[Problem], manifest: Manifest) -> tuple[Problem, ...]:
+    """Return *problems* in the order of the file, those of other files after them."""
+    file = manifest.document.file
+
+    def place(problem: Problem) -> tuple[bool, Position]:
+        return problem.position.file != file, problem.position
+
+    return tuple(sorted(problems, key=place))
+
+
 def check(wanted: Wanted) -> Checked:
     """Expand everything and return the valid jobs with all problems. Offline."""
     problems: list[Problem] = list(wanted.manifest.document.problems)
     jobs = tuple(expand_matrix(wanted.manifest, wanted.provider, problems.append))
-    return Checked(jobs, tuple(problems))
+    return Checked(jobs, _in_order(problems, wanted.manifest))
 
 
 def expand(wanted: Wanted) -> Iterator[Job]:
@@ -81,10 +122,10 @@ def expand(wanted: Wanted) -> Iterator[Job]:
     Raises:
         InvalidError: At the end, with all problems, when there were errors.
     """
-    problems: list[Problem] = []
+    problems: list[Problem] = list(wanted.manifest.document.problems)
     yield from expand_matrix(wanted.manifest, wanted.provider, problems.append)
     if any(problem.severity is Severity.ERROR for problem in problems):
-        raise InvalidError(tuple(problems))
+        raise InvalidError(_in_order(problems, wanted.manifest))
 
 
 def checked_jobs(wanted: Wanted) -> Checked:

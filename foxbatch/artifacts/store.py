@@ -11,12 +11,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn
 
 from foxbatch.canonical import Digest, JobId
+from foxbatch.durable import Fsync, sync_folder
 from foxbatch.errors import RunDirError
 
 HEAD_BYTES = 512
@@ -118,9 +119,7 @@ class Partial:
 class Store:
     """Keeps the files of one run directory. Needs the directory's lock."""
 
-    def __init__(
-        self, run_dir: Path, *, fsync: Callable[[int], None] = os.fsync
-    ) -> None:
+    def __init__(self, run_dir: Path, *, fsync: Fsync = os.fsync) -> None:
         """Use the directory *run_dir*; *fsync* puts a file on disk."""
         self._run_dir = run_dir
         self._root = run_dir / _FOLDER
@@ -171,7 +170,7 @@ class Store:
                 partial.path.unlink()
             else:
                 partial.path.replace(target)
-                self._sync_folder(target.parent)
+                sync_folder(target.parent, self._fsync)
         except OSError as error:
             _refuse(error, self._root / output)
         self._partials = {
@@ -224,19 +223,9 @@ class Store:
         for each in (folder, *folder.parents):
             if each == self._run_dir or each in self._durable:
                 break
-            self._sync_folder(each.parent)
+            sync_folder(each.parent, self._fsync)
             self._durable.add(each)
         return folder, path.name
-
-    def _sync_folder(self, folder: Path) -> None:
-        """Put the names in *folder* on disk, where a system can do that at all."""
-        if os.name == "nt":
-            return
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            self._fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def verify_stored(

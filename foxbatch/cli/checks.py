@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import platform
 import shutil
 import subprocess
@@ -41,8 +40,8 @@ _BUILT = datetime(2026, 1, 1, tzinfo=UTC)
 _PATIENCE_S = 5
 _NO_SUCH_TASK = TaskId("foxbatch-doctor")
 _EXTRAS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "media": (("av", "PIL"), "without it, downloads are not looked into"),
-    "sandbox": (("aiohttp", "av", "PIL"), "without it, there is no rehearsal"),
+    "media": (("av", "pillow"), "without it, downloads are not looked into"),
+    "sandbox": (("aiohttp", "av", "pillow"), "without it, there is no rehearsal"),
 }
 
 
@@ -82,8 +81,8 @@ def as_json(found: Sequence[Check]) -> dict[str, Json]:
 def machine(folder: Path) -> Iterator[Check]:
     """Look at Python, the installation, the disk, the clock and git."""
     yield _python()
-    for name, (modules, loss) in _EXTRAS.items():
-        yield optional(name, modules, loss)
+    for name, (packages, loss) in _EXTRAS.items():
+        yield optional(name, packages, loss)
     yield disk(find_root(folder))
     yield clock(datetime.now(UTC))
     yield from _git(folder)
@@ -98,19 +97,14 @@ def _python() -> Check:
     return Check("python", "ok", where)
 
 
-def optional(name: str, modules: tuple[str, ...], loss: str) -> Check:
+def optional(name: str, packages: tuple[str, ...], loss: str) -> Check:
     """Look whether what an extra brings is there; *loss* says what is not without."""
-    missing = [one for one in modules if importlib.util.find_spec(one) is None]
-    if missing:
+    try:
+        versions = [f"{one} {importlib.metadata.version(one)}" for one in packages]
+    except importlib.metadata.PackageNotFoundError:
         hint = f"Type: pip install 'foxbatch[{name}]'"
         return Check(name, "warning", f"not installed: {loss}", hint)
-    versions = [f"{one} {_version(one)}" for one in modules]
     return Check(name, "ok", ", ".join(versions))
-
-
-def _version(module: str) -> str:
-    names = importlib.metadata.packages_distributions().get(module, [module])
-    return importlib.metadata.version(names[0])
 
 
 def disk(root: Path) -> Check:

@@ -50,14 +50,15 @@ def validate_command(
     """
     from foxbatch.cli import validation
 
-    checked = [_check(terminal, path, provider) for path in manifests]
+    checked = [_check(terminal, path, provider, strict) for path in manifests]
     validation.show(terminal, checked, form)
-    problems = [problem for one in checked for problem in one.problems]
-    wrong = strict or any(p.severity is Severity.ERROR for p in problems)
-    return ExitCode.INVALID if problems and wrong else ExitCode.DONE
+    valid = all(one.valid for one in checked)
+    return ExitCode.DONE if valid else ExitCode.INVALID
 
 
-def _check(terminal: Terminal, path: str, provider: str | None) -> Checked:
+def _check(
+    terminal: Terminal, path: str, provider: str | None, strict: bool
+) -> Checked:
     from foxbatch import api
     from foxbatch.cli import validation
 
@@ -65,8 +66,8 @@ def _check(terminal: Terminal, path: str, provider: str | None) -> Checked:
     try:
         checked = api.check(load(terminal, path, provider))
     except InvalidError as error:
-        return validation.Checked(shown, None, error.problems)
-    return validation.Checked(shown, len(checked.jobs), checked.problems)
+        return validation.Checked(shown, None, error.problems, strict)
+    return validation.Checked(shown, len(checked.jobs), checked.problems, strict)
 
 
 # ---- expand

@@ -21,16 +21,21 @@ class Checked:
         file: As the user wrote it.
         jobs: Valid jobs; None where it could not be expanded.
         problems: All of them.
+        strict: Whether warnings and notes count as errors.
     """
 
     file: str
     jobs: int | None
     problems: tuple[Problem, ...]
+    strict: bool
 
     @property
     def valid(self) -> bool:
-        """Whether no problem is an error."""
-        return not any(p.severity is Severity.ERROR for p in self.problems)
+        """Whether no problem counts as an error."""
+        return not any(
+            self.strict or problem.severity is Severity.ERROR
+            for problem in self.problems
+        )
 
 
 def show(terminal: Terminal, checked: Sequence[Checked], form: str) -> None:

@@ -12,6 +12,7 @@ from typing import cast
 
 from foxbatch.canonical import Digest, Json, sha256
 from foxbatch.errors import InvalidError, Position, Problem, Severity
+from foxbatch.manifest.faults import Faults
 from foxbatch.manifest.reading import items, mapping
 from foxbatch.manifest.rules import rules
 from foxbatch.manifest.texts import eaten_text
@@ -93,6 +94,8 @@ class Manifest:
         budget: What the run directory may buy.
         order: In which order jobs are submitted.
         max_jobs: How many jobs there may be.
+        doubtful_vars: Variables with an error in them, which are left out.
+        complete: False where `scan_manifest` left entries of `jobs` out.
     """
 
     document: Document = field(repr=False)
@@ -110,6 +113,8 @@ class Manifest:
     budget: Budget
     order: Order
     max_jobs: int
+    doubtful_vars: frozenset[str] = frozenset()
+    complete: bool = True
     _limits: dict[str, Json]
 
     def limits(self, defaults: Limits) -> Limits:
@@ -123,20 +128,52 @@ class Manifest:
         return self.path.parent if self.path else Path.cwd()
 
 
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What reading a manifest gave, errors or not.
+
+    Attributes:
+        manifest: What can be relied on. Where there are errors, only for finding
+            further ones: parts with an error in them are left out.
+        problems: Of YAML, shape and rules, in the order of the file.
+    """
+
+    manifest: Manifest
+    problems: tuple[Problem, ...]
+    _faults: Faults = field(repr=False)
+
+    @property
+    def valid(self) -> bool:
+        """Whether there is no error among the problems."""
+        return not any(p.severity is Severity.ERROR for p in self.problems)
+
+    def explains(self, problem: Problem) -> bool:
+        """Return whether *problem* is about a place where one was found before."""
+        return self._faults.cover(problem)
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read and check the manifest at *path*.
 
     Raises:
         InvalidError: It cannot be read, or is not valid: with all problems.
     """
+    return parse_manifest(read_content(path), path=path, shown_as=str(path))
+
+
+def read_content(path: Path) -> bytes:
+    """Return the bytes of the file at *path*.
+
+    Raises:
+        InvalidError: It cannot be read.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         message = f"{path} cannot be read: {_why(path, error)}"
         hint = _nearby(path)
         problem = Problem("E-FILE-MISSING", message, Position(str(path)), hint)
         raise InvalidError((problem,)) from None
-    return parse_manifest(content, path=path, shown_as=str(path))
 
 
 def _why(path: Path, error: OSError) -> str:
@@ -162,19 +199,36 @@ def parse_manifest(content: bytes, *, path: Path | None, shown_as: str) -> Manif
         InvalidError: With all problems of YAML, shape and rules; only a YAML syntax
             error hides what else is wrong.
     """
+    scanned = scan_manifest(content, path=path, shown_as=shown_as)
+    if not scanned.valid:
+        raise InvalidError(scanned.problems)
+    return scanned.manifest
+
+
+def scan_manifest(content: bytes, *, path: Path | None, shown_as: str) -> Scanned:
+    """Read like `parse_manifest`, but return errors beside what they leave to judge.
+
+    Raises:
+        InvalidError: There is nothing to judge: *content* is not YAML.
+    """
     document = scan(content, file=shown_as)
-    problems = [*document.problems, *_problems(document)]
-    if any(problem.severity is Severity.ERROR for problem in problems):
-        ordered = sorted(problems, key=lambda problem: problem.position)
-        raise InvalidError(tuple(ordered))
+    found = list(_problems(document))
+    faults = Faults(document, found)
+    problems = sorted([*document.problems, *found], key=lambda one: one.position)
     document = dataclasses.replace(document, problems=tuple(problems))
-    return _freeze(document, content, path)
+    return Scanned(_freeze(document, content, path, faults), document.problems, faults)
 
 
 def _problems(document: Document) -> Iterator[Problem]:
-    eaten = list(eaten_text(document))
-    # What follows from a text that was not read as meant is not said as well.
+    eaten, broken = list(eaten_text(document)), list(rules(document))
+    # What follows from a text that was not read as meant is not said as well, nor that
+    # a zip group is too small for an axis that does not belong there.
     covered = {problem.pointer for problem in eaten}
+    twice = {
+        problem.pointer.rpartition("/")[0]
+        for problem in broken
+        if problem.code == "E-ZIP-TWICE"
+    }
     places = {problem.position for problem in document.problems}
     for problem in _checker().problems(
         document.value,
@@ -182,10 +236,11 @@ def _problems(document: Document) -> Iterator[Problem]:
         subject="the manifest",
     ):
         around = itertools.accumulate(problem.pointer.split("/"), "{}/{}".format)
-        if covered.isdisjoint(around) and problem.position not in places:
+        told = not covered.isdisjoint(around) or problem.position in places
+        if not told and not (problem.code == "E-COUNT" and problem.pointer in twice):
             yield problem
     yield from eaten
-    yield from rules(document)
+    yield from broken
 
 
 @functools.cache
@@ -193,22 +248,26 @@ def _checker() -> Checker:
     return Checker(load_schema("manifest"))
 
 
-def _freeze(document: Document, content: bytes, path: Path | None) -> Manifest:
-    root = mapping(_without_last_newline(document, (), document.value))
-    defaults = mapping(root.get("defaults"))
+def _freeze(
+    document: Document, content: bytes, path: Path | None, faults: Faults
+) -> Manifest:
+    value = faults.without(document.value)
+    root = mapping(_without_last_newline(document, (), value))
+    defaults, variables = mapping(root.get("defaults")), mapping(root.get("vars"))
     retry, poll = mapping(root.get("retry")), mapping(root.get("poll"))
     limits = mapping(root.get("limits"))
-    jobs = enumerate(items(root["jobs"]))
+    jobs = list(enumerate(items(root.get("jobs"))))
+    sound = [(index, mapping(job)) for index, job in jobs if not faults.spoil(index)]
     return Manifest(
         document=document,
         path=path,
         sha256=sha256(content),
         content=content,
-        name=str(root["name"]),
+        name=str(root.get("name", "")),
         description=str(root.get("description", "")),
-        provider=str(root["provider"]),
-        vars=mapping(root.get("vars")),
-        specs=tuple(_spec(index, mapping(job), defaults) for index, job in jobs),
+        provider=str(root.get("provider", "")),
+        vars={k: v for k, v in variables.items() if k not in faults.variables},
+        specs=tuple(_spec(index, job, defaults) for index, job in sound),
         retry=_retry(retry),
         poll=PollPolicy(wait_s=_seconds(poll.get("wait"), PollPolicy().wait_s)),
         accept=_accept(mapping(root.get("accept"))),
@@ -219,6 +278,8 @@ def _freeze(document: Document, content: bytes, path: Path | None) -> Manifest:
             name: value if name == "requests_per_second" else _whole(value)
             for name, value in limits.items()
         },
+        doubtful_vars=faults.variables,
+        complete=bool(sound) and len(sound) == len(jobs),
     )
 
 

@@ -5,9 +5,12 @@ What does not fit counts as empty: its shape is the schema's to complain about.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from foxbatch.canonical import Json
+from foxbatch.schema import load_schema, nearest
 from foxbatch.yaml12 import Document, Where
 
 
@@ -26,3 +29,27 @@ def written_jobs(document: Document) -> Iterator[tuple[Where, dict[str, Json]]]:
     for index, job in enumerate(items(mapping(document.value).get("jobs"))):
         if isinstance(job, dict):
             yield ("jobs", index), job
+
+
+Part = Literal["manifest", "defaults", "limits", "job", "matrix"]
+
+
+@functools.cache
+def known_keys(part: Part) -> tuple[str, ...]:
+    """Return the keys that the language has in a part of a manifest."""
+    schema = load_schema("manifest")
+    top = mapping(schema["properties"])
+    parts = {"manifest": schema, **top, **mapping(schema["definitions"])}
+    return tuple(mapping(mapping(parts[part])["properties"]))
+
+
+def right_key(owner: Mapping[str, Json], name: str, part: Part) -> str:
+    """Return the key that *name*, one of *owner*, was meant to be; maybe itself."""
+    known = known_keys(part)
+    near = None if name in known else nearest(name, known)
+    return name if near is None or near in owner else near
+
+
+def misspelt(owner: Mapping[str, Json], key: str, part: Part) -> str | None:
+    """Return the unknown key of *owner* that was meant to be *key*, if there is one."""
+    return next((n for n in owner if n != key == right_key(owner, n, part)), None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from foxbatch.canonical import Json
 from foxbatch.errors import Problem, Related
-from foxbatch.manifest.reading import items, mapping, written_jobs
+from foxbatch.manifest.reading import items, mapping, misspelt, written_jobs
 from foxbatch.schema import place, pointer, show, suggest
 from foxbatch.yaml12 import Document, Where
 
@@ -17,7 +17,7 @@ def rules(document: Document) -> Iterator[Problem]:
     """Yield what breaks a rule; wrong shapes are passed over."""
     jobs = list(written_jobs(document))
     yield from _same_ids(document, [((*where, "id"), job) for where, job in jobs])
-    defaults = mapping(mapping(document.value).get("defaults"))
+    defaults_have_model = _names_a_model(mapping(document.value))
     for where, job in jobs:
         prompts = [
             ((*where, "prompts", index, "id"), prompt)
@@ -26,12 +26,19 @@ def rules(document: Document) -> Iterator[Problem]:
         ]
         yield from _same_ids(document, prompts)
         rules = _JobRules(document, where, job)
-        if "model" not in defaults:
+        if not defaults_have_model:
             yield from rules.model_missing()
         yield from rules.axes()
         yield from rules.zips()
         yield from rules.excludes()
         yield from rules.variables()
+
+
+def _names_a_model(root: Mapping[str, Json]) -> bool:
+    """Return whether `defaults` name a model, maybe misspelt: that was reported."""
+    wrong = misspelt(root, "defaults", "manifest")
+    defaults = mapping(root.get(wrong or "defaults"))
+    return "model" in defaults or bool(misspelt(defaults, "model", "defaults"))
 
 
 def _same_ids(
@@ -66,6 +73,10 @@ class _JobRules:
         self._has_prompts = "prompts" in job
         prompt = ["prompt"] if self._has_prompts and "prompt" not in self._axes else []
         self._names = [*prompt, *self._axes]
+        # The names of axes are not known where the key above them is misspelt.
+        self._names_are_known = not (
+            misspelt(self._matrix, "axes", "matrix") or misspelt(job, "prompts", "job")
+        )
 
     def _problem(
         self,
@@ -92,6 +103,8 @@ class _JobRules:
         )
         if "model" in self._job or "model" in self._axes or included:
             return
+        if misspelt(self._job, "model", "job"):
+            return  # was reported
         name = self._job.get("id")
         yield self._problem(
             "E-KEY-MISSING",
@@ -138,7 +151,7 @@ class _JobRules:
                 if not isinstance(name, str):
                     continue
                 if name not in self._names:
-                    yield self._unknown_axis("E-ZIP-KEY", "zip", name, where, key=False)
+                    yield from self._unknown_axis("zip", name, where, key=False)
                 elif name in seen:
                     yield self._problem(
                         "E-ZIP-TWICE",
@@ -157,7 +170,7 @@ class _JobRules:
                 known = name in self._names or name in labels or name.startswith("$")
                 if not known:
                     where = ("matrix", "exclude", index, name)
-                    yield self._unknown_axis("E-EXCLUDE-KEY", "exclude", name, where)
+                    yield from self._unknown_axis("exclude", name, where)
 
     def variables(self) -> Iterator[Problem]:
         extras = {
@@ -168,13 +181,13 @@ class _JobRules:
         for index, name in enumerate(items(self._matrix.get("variables"))):
             if isinstance(name, str) and name not in {*self._names, *extras}:
                 where = ("matrix", "variables", index)
-                yield self._unknown_axis(
-                    "E-VARIABLES-KEY", "variables", name, where, key=False
-                )
+                yield from self._unknown_axis("variables", name, where, key=False)
 
     def _unknown_axis(
-        self, code: str, owner: str, name: str, where: Where, *, key: bool = True
-    ) -> Problem:
-        message = f"{owner} names {show(name)}, which is no axis"
-        hint = suggest(name, self._names, "Axes are") or "There are no axes."
-        return self._problem(code, message, where, hint, key=key)
+        self, owner: str, name: str, where: Where, *, key: bool = True
+    ) -> Iterator[Problem]:
+        if self._names_are_known:
+            message = f"{owner} names {show(name)}, which is no axis"
+            hint = suggest(name, self._names, "Axes are") or "There are no axes."
+            code = f"E-{owner.upper()}-KEY"
+            yield self._problem(code, message, where, hint, key=key)

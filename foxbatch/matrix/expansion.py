@@ -134,6 +134,7 @@ def too_many(manifest: Manifest, wanted: str) -> Problem:
         f"the manifest asks for {wanted}, and limits.max_jobs is {manifest.max_jobs:,}",
         manifest.document.position(("limits", "max_jobs")),
         "Use fewer values, or raise limits.max_jobs if this is meant.",
+        pointer="/limits/max_jobs",
     )
 
 

@@ -98,7 +98,7 @@ def expand(manifest: Manifest, provider: Provider, report: Report) -> Iterator[J
     number, when the iterator ends. If one of them is an error, no job may be used.
     """
     variables, expansions = prepare(manifest, report)
-    tally = Tally(report)
+    tally = Tally(report, _single(manifest, expansions))
     checks = _Checks(provider, tally)
     works = [_Work(one, provider, checks, tally) for one in expansions]
     known = {name for model in provider.models.values() for name in parameters(model)}
@@ -114,6 +114,13 @@ def expand(manifest: Manifest, provider: Provider, report: Report) -> Iterator[J
                 report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
                 break
     tally.flush()
+
+
+def _single(manifest: Manifest, expansions: list[Expansion]) -> Iterator[Where]:
+    """Yield the places that make one job each: entries, or the whole manifest."""
+    for one in expansions:
+        if one.product.count == one.repeat == 1:
+            yield one.reading.spec.where if len(manifest.specs) > 1 else ()
 
 
 class _Checks:
@@ -357,7 +364,8 @@ class _Work:
             output=output,
             origin=self._origin(draft.cell),
         )
-        return made if self._checks.is_first(made, self, draft.cell) else None
+        alone = self._recipe.conflicted or self._checks.is_first(made, self, draft.cell)
+        return made if alone else None
 
 
 def _prompt(draft: Draft) -> Prompt | None:

@@ -11,7 +11,7 @@ from foxbatch.errors import Problem
 from foxbatch.manifest import Spec
 from foxbatch.matrix.axes import PROMPT, PROMPT_ID, Reading
 from foxbatch.matrix.cells import Cell
-from foxbatch.matrix.reporting import circle, template_problem, warning
+from foxbatch.matrix.reporting import circle, meant_by, template_problem, warning
 from foxbatch.matrix.variables import in_order
 from foxbatch.template import Pattern, Reference, TemplateError
 from foxbatch.yaml12 import Where
@@ -98,6 +98,7 @@ class Renderer:
         self._vars = reading.variables.values
         self._lets: dict[str, Slot] = {}
         self._used_lets: set[str] = set()
+        self._unknown_lets: set[str] = set()
         self._read_lets(reading.spec)
 
     def slot(self, value: Json, where: Where) -> Slot:
@@ -139,6 +140,7 @@ class Renderer:
                         {"let": known}
                     )
                 except TemplateError as error:
+                    self._unknown_lets.update(map(str, reference.path[1:2]))
                     error.where = where
                     raise
 
@@ -168,8 +170,9 @@ class Renderer:
 
     def warn_of_unused_lets(self) -> None:
         """Report each `let` value that nothing refers to."""
+        used = meant_by(self._used_lets | self._unknown_lets, self._lets)
         for name in self._lets:
-            if name not in self._used_lets:
+            if name not in used:
                 self._reading.report(
                     warning(
                         "W-LET-UNUSED",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from foxbatch.errors import Position, Problem, Severity
 from foxbatch.provider import find
-from foxbatch.schema import pointer
+from foxbatch.schema import nearest, pointer
 from foxbatch.template import TemplateError
 from foxbatch.yaml12 import Document, Where
 
@@ -24,10 +24,15 @@ class _Seen:
 
 
 class Tally:
-    """Counts the jobs that share a problem and reports each problem once."""
+    """Counts the jobs that share a problem and reports each problem once.
 
-    def __init__(self, report: Report) -> None:
+    A problem inside one of the places *alone*, each of which makes a single job, says
+    by its place which job it is about: it is reported without number and example.
+    """
+
+    def __init__(self, report: Report, alone: Iterable[Where] = ()) -> None:
         self._report = report
+        self._alone = [f"{pointer(where)}/" for where in alone]
         self._seen: dict[tuple[str, str, Position], _Seen] = {}
 
     def add(self, problem: Problem, example: str) -> None:
@@ -41,8 +46,17 @@ class Tally:
     def flush(self) -> None:
         """Report every problem with its count, in the order they were met."""
         for seen in self._seen.values():
-            self._report(replace(seen.problem, jobs=seen.jobs, example=seen.example))
+            at, problem = f"{seen.problem.pointer}/", seen.problem
+            if seen.jobs > 1 or not any(map(at.startswith, self._alone)):
+                problem = replace(problem, jobs=seen.jobs, example=seen.example)
+            self._report(problem)
         self._seen.clear()
+
+
+def meant_by(used: Iterable[str], known: Iterable[str]) -> set[str]:
+    """Return the *known* names that are used, rightly or misspelt."""
+    known = set(known)
+    return {name if name in known else nearest(name, known) or name for name in used}
 
 
 def template_problem(error: TemplateError, document: Document, where: Where) -> Problem:

@@ -12,7 +12,7 @@ from foxbatch.errors import Position, Problem, Related
 from foxbatch.matrix.axes import PROMPT, UNSET, Choice, Reading
 from foxbatch.matrix.cells import Cell, Product
 from foxbatch.matrix.rendering import SAID, Frame, Renderer, Slot
-from foxbatch.matrix.reporting import circle, warning
+from foxbatch.matrix.reporting import circle, meant_by, warning
 from foxbatch.provider import Model, Provider
 from foxbatch.schema import nearest
 from foxbatch.template import TemplateError
@@ -51,11 +51,18 @@ class Draft:
 
 
 class Recipe:
-    """How the cells of one spec become requests."""
+    """How the cells of one spec become requests.
+
+    Attributes:
+        renderer: Renders its templates.
+        uses_repeat: Whether a request depends on its repeat.
+        conflicted: Whether a parameter is given twice, so that jobs may seem equal.
+    """
 
     def __init__(self, reading: Reading, product: Product, provider: Provider) -> None:
         self._reading, self._product, self._provider = reading, product, provider
         self.renderer = Renderer(reading)
+        self.conflicted = False
         spec = reading.spec
         self._params = self._slots(spec.params, (*spec.where, "params"))
         self._defaults = self._slots(spec.default_params, ("defaults", "params"))
@@ -163,7 +170,8 @@ class Recipe:
                 self._check_conflict(name, slot, values[name][0])
         if self._own_model and self._model and MODEL in values and MODEL in self._fed:
             self._check_conflict(MODEL, self._model, values[MODEL][0])
-        used = {name for slot in (*self._all_slots(), output) for name in slot.matrix}
+        slots = (*self._all_slots(), output)
+        used = meant_by({name for slot in slots for name in slot.matrix}, values)
         models = self.models()
         if not models:
             return  # nothing is known about parameters, so nothing can be misspelt
@@ -183,6 +191,7 @@ class Recipe:
     def _check_conflict(self, name: str, slot: Slot, choice: Choice) -> None:
         if slot.refers_to(name) or slot.pattern is None:
             return
+        self.conflicted = True
         document = self._reading.manifest.document
         what = "an axis" if name in self._product.axes else "an include"
         self._reading.report(

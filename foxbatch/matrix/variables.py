@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from foxbatch.canonical import Json
 from foxbatch.manifest import Manifest
-from foxbatch.matrix.reporting import Report, circle, template_problem, warning
+from foxbatch.matrix.reporting import (
+    Report,
+    circle,
+    meant_by,
+    template_problem,
+    warning,
+)
 from foxbatch.schema import nearest
 from foxbatch.template import Pattern, TemplateError
 
@@ -42,14 +48,15 @@ class Variables:
             return False, None
         return True, pattern.render({"vars": self.values})
 
-    def is_used(self, name: str) -> bool:
-        """Return whether anything refers to *name*."""
-        return name in self._used
+    def used_of(self, known: Iterable[str]) -> set[str]:
+        """Return those of *known* that anything refers to, or seems to mean."""
+        return meant_by(self._used, known)
 
 
 def resolve(manifest: Manifest, report: Report) -> Variables:
     """Return the variables of *manifest*; what is wrong with them is reported."""
     variables = Variables()
+    variables.broken.update(manifest.doubtful_vars)
     patterns: dict[str, Pattern] = {}
     for name, value in manifest.vars.items():
         try:
@@ -78,9 +85,12 @@ def resolve(manifest: Manifest, report: Report) -> Variables:
 def warn_of_unused(
     variables: Variables, manifest: Manifest, report: Report, parameters: set[str]
 ) -> None:
-    """Report each variable that nothing refers to."""
+    """Report each variable that nothing refers to, not even misspelt."""
+    if not manifest.complete:
+        return  # what was left out may refer to it
+    used = variables.used_of(manifest.vars)
     for name in manifest.vars:
-        if variables.is_used(name):
+        if name in used:
             continue
         near = nearest(name, parameters)
         meant = f" The parameter {near} is written under params." if near else ""

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -104,11 +105,12 @@ class Checker:
             for error in self._explaining.iter_errors(value)
             for cause in relevant(error)
         ]
-        found: dict[Problem, None] = {}
-        for error in roots(causes):
-            for problem in Explanation(error, self._worded, locate, subject).problems():
-                found[problem] = None
-        return sorted(found, key=lambda problem: problem.position)
+        found = (
+            problem
+            for error in roots(causes)
+            for problem in Explanation(error, self._worded, locate, subject).problems()
+        )
+        return sorted(_once(found), key=lambda problem: problem.position)
 
     def notes(self, value: Json, locate: Locate) -> list[Problem]:
         """Return the schema's notes (`x-notes`) that hold for *value*."""
@@ -128,6 +130,19 @@ class Checker:
     def _notes(self) -> list[tuple[dict[str, Json], jsonschema_rs.Validator]]:
         notes = cast("list[dict[str, Json]]", self._schema.get("x-notes", []))
         return [(note, _fast(note["when"])) for note in notes]
+
+
+def _once(problems: Iterable[Problem]) -> list[Problem]:
+    """Return *problems* with one per place and cause, and the hints of all of them."""
+    found: dict[object, Problem] = {}
+    for problem in problems:
+        about_value = problem.code in {"E-TYPE", "E-ENUM"}
+        key = (problem.code, problem.pointer) if about_value else problem
+        first = found.setdefault(key, problem)
+        if problem.hint not in first.hint:
+            hint = f"{first.hint} {problem.hint}".lstrip()
+            found[key] = replace(first, hint=hint)
+    return list(found.values())
 
 
 def _fast(schema: Json) -> jsonschema_rs.Validator:

@@ -17,6 +17,7 @@ from foxbatch.schema.words import (
     place,
     pointer,
     show,
+    shown,
     suggest,
 )
 from foxbatch.yaml12 import Where
@@ -136,11 +137,21 @@ class Explanation:
         names = [str(kind) for kind in kinds]
         words = either([TYPES[name] for name in names])
         message = f"{self._place} must be {words}, not {described(self._value)}"
-        return self._problem("E-TYPE", message, conversion(self._value, names))
+        hint = self._choice_instead() or conversion(self._value, names)
+        return self._problem("E-TYPE", message, hint)
+
+    def _choice_instead(self) -> str:
+        """Return what to write where not even the right type would be right."""
+        choices = self._own.get("enum")
+        if not isinstance(choices, list) or isinstance(self._value, list | dict):
+            return ""
+        if any(str(choice) == str(self._value) for choice in choices):
+            return ""
+        return meant(str(self._value), choices) or f"Write {either(shown(choices))}."
 
     def _no_choice(self) -> Problem:
         choices = cast("list[Json]", self._limit)
-        allowed = either([show(choice) for choice in choices])
+        allowed = either(shown(choices))
         message = f"{self._place} is {show(self._value)}, and must be {allowed}"
         return self._problem("E-ENUM", message, meant(self._value, choices))
 

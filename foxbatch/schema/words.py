@@ -46,6 +46,11 @@ def show(value: Json) -> str:
     return text[: _SHOWN_LENGTH - 2] + ('…"' if isinstance(value, str) else "…")
 
 
+def shown(values: Iterable[Json]) -> list[str]:
+    """Return *values*, each short enough for a sentence."""
+    return [show(value) for value in values]
+
+
 def place(where: Where, *, root: str = "") -> str:
     """Return *where* as people write it: `jobs[0].matrix.axes`."""
     text = ""

@@ -76,6 +76,17 @@ class Document:
         span = parent.keys.get(last) if key and isinstance(last, str) else None
         return Position(self.file, *(span or node.span))
 
+    def around(self, position: Position) -> Where:
+        """Return the innermost place whose key or value *position* begins in."""
+        where: Where = ()
+        node = self._root
+        while node is not None:
+            step = next((s for s in node.children if _holds(node, s, position)), None)
+            if step is None:
+                break
+            where, node = (*where, step), node.children[step]
+        return where
+
     def is_block(self, where: Where) -> bool:
         """Return whether the text at *where* is a block scalar (`|` or `>`)."""
         node = self._find(where)
@@ -104,3 +115,12 @@ class Document:
         for step in where:
             node = node.children.get(step) if node else None
         return node
+
+
+def _holds(parent: Node, step: str | int, position: Position) -> bool:
+    line, column, *_ = start = parent.children[step].span
+    if isinstance(step, str):
+        line, column, *_ = parent.keys[step]
+    *_, end_line, end_column = start
+    here = (position.line, position.column)
+    return (line, column) <= here < (end_line, end_column)

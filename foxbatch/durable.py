@@ -1,0 +1,56 @@
+"""Files and folders that are still there after a power cut."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeAlias
+
+Fsync: TypeAlias = Callable[[int], None]
+"""Puts what was written to a file handle on the disk; tests pass one that fails."""
+
+# Some network and FUSE mounts know no fsync of folders; they have no better offer.
+_NOT_OFFERED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
+
+
+def sync_folder(folder: Path, fsync: Fsync | None = None) -> None:
+    """Make the names in *folder* durable, where a system can do that at all.
+
+    Raises:
+        OSError: There is no such folder, or the disk fails.
+    """
+    if os.name == "nt":  # NTFS journals names by itself and cannot open a folder
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        (fsync or os.fsync)(handle)
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
+    finally:
+        os.close(handle)
+
+
+def make_folder(folder: Path) -> None:
+    """Make *folder* and what is missing above it; their names are then durable."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        sync_folder(place.parent)
+
+
+def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
+    """Replace the file at *path*, whole or not at all; durable when this returns.
+
+    Raises:
+        OSError: The disk does not take it. The file is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("wb") as stream:
+        stream.writelines(chunks)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)

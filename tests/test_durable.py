@@ -1,0 +1,93 @@
+"""Tests of files and folders that survive a power cut."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from foxbatch.durable import make_folder, sync_folder, write_whole
+
+
+def test_a_folder_is_made_with_what_is_missing_above_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every new name has to be durable, so every folder with a new name is synced."""
+    synced: list[int] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+
+    assert (tmp_path / "a" / "b").is_dir()
+    above = (tmp_path / "a", tmp_path)
+    assert synced == [folder.stat().st_ino for folder in above]
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_a_mount_that_cannot_sync_folders_is_put_up_with(
+    tmp_path: Path, code: int
+) -> None:
+    asked: list[int] = []
+
+    def fsync(handle: int) -> None:
+        asked.append(handle)
+        raise OSError(code, "not here")
+
+    sync_folder(tmp_path, fsync)
+
+    assert len(asked) == 1
+
+
+def test_a_disk_that_fails_is_not(tmp_path: Path) -> None:
+    def fsync(_: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    with pytest.raises(OSError, match="broken"):
+        sync_folder(tmp_path, fsync)
+
+
+def test_windows_makes_names_durable_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = tmp_path / "a folder that could not be opened"
+
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        sync_folder(missing)
+
+    with pytest.raises(FileNotFoundError):
+        sync_folder(missing)
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(b"old")
+
+    write_whole(path, [b"new ", b"content"])
+
+    assert path.read_bytes() == b"new content"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_be_written_whole_is_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(b"old")
+
+    def chunks() -> Iterator[bytes]:
+        yield b"half"
+        raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(OSError, match="full"):
+        write_whole(path, chunks())
+
+    assert path.read_bytes() == b"old"
