@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring as _quoted
 from typing import NewType, TypeAlias
 
@@ -20,6 +20,7 @@ JobId = NewType("JobId", str)
 
 MAX_SAFE_INTEGER = 2**53 - 1
 _JOB_ID_LENGTH = 20
+_JOB_ID_BYTES = 15
 
 
 def encode(value: Json) -> bytes:
@@ -33,36 +34,32 @@ def encode(value: Json) -> bytes:
         UnicodeEncodeError: A lone surrogate (a `ValueError` too).
         TypeError: Something that is no JSON value, such as a tuple.
     """
-    parts: list[str] = []
-    _write(value, parts)
-    return "".join(parts).encode("utf-8")
+    return _text(value).encode("utf-8")
 
 
-def _write(value: Json, out: list[str]) -> None:
+def _text(value: Json) -> str:
     match value:
-        case None | bool():
-            out.append({None: "null", True: "true", False: "false"}[value])
         case str():
-            out.append(_quoted(value))
+            return _quoted(value)
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
         case int() | float():
-            out.append(number(value))
+            return number(value)
         case list():
-            out.append("[")
-            for index, item in enumerate(value):
-                if index:
-                    out.append(",")
-                _write(item, out)
-            out.append("]")
+            return f"[{','.join(map(_text, value))}]"
         case dict():
-            out.append("{")
-            for index, key in enumerate(sorted(value, key=_utf16_units)):
-                if index:
-                    out.append(",")
-                out.append(_quoted(key) + ":")
-                _write(value[key], out)
-            out.append("}")
+            pairs = [f"{_quoted(key)}:{_text(value[key])}" for key in _sorted(value)]
+            return f"{{{','.join(pairs)}}}"
         case _:  # left out in silence, it would give two requests one identity
             raise TypeError(f"{type(value).__name__} is no kind of JSON value")
+
+
+def _sorted(keys: Iterable[str]) -> list[str]:
+    # ASCII, which nearly every key is, has one order in all encodings.
+    plain = "".join(keys).isascii()
+    return sorted(keys) if plain else sorted(keys, key=_utf16_units)
 
 
 def _utf16_units(text: str) -> bytes:
@@ -145,7 +142,9 @@ def job_digest(
 
 def job_id(full: Digest) -> JobId:
     """Return the short form of a job's digest that people and files see."""
-    text = base64.b32encode(bytes.fromhex(full)).decode("ascii").lower()
+    # Five bytes are eight characters, so these are enough for the beginning.
+    start = bytes.fromhex(full[: 2 * _JOB_ID_BYTES])
+    text = base64.b32encode(start).decode("ascii").lower()
     return JobId(text[:_JOB_ID_LENGTH])
 
 

@@ -194,7 +194,7 @@ def plan(
 
 def collection(state: BatchState, live: Container[RunId] = ()) -> Plan:
     """Return what `collect` would do: everything that was bought, nothing new."""
-    jobs = [_orphan(known, live) for known in state.jobs.values() if known.planned]
+    jobs = [_orphan(known, live, "") for known in state.jobs.values() if known.planned]
     return Plan(tuple(jobs), Estimate(0, 0.0, 0))
 
 
@@ -244,7 +244,7 @@ _GO_ON = {
     Phase.OVERDUE: (Action.ADOPT, "overdue: asked again by its id"),
     Phase.DOWNLOADING: (Action.DOWNLOAD, "finished, not downloaded yet"),
     Phase.FAILED: (Action.KEEP, "failed"),
-    Phase.NEW: (Action.ORPHAN, "never bought"),
+    Phase.NEW: (Action.ORPHAN, "not bought"),
 }
 
 
@@ -265,7 +265,11 @@ def _about_failure(
     return Action.KEEP, said, ""
 
 
-def _orphan(known: JobState, live: Container[RunId]) -> PlannedJob:
+def _orphan(
+    known: JobState,
+    live: Container[RunId],
+    why: str = "; no longer in the manifest",
+) -> PlannedJob:
     """Decide about a job that no manifest asks for (now).
 
     What was paid for is collected all the same.
@@ -273,7 +277,7 @@ def _orphan(known: JobState, live: Container[RunId]) -> PlannedJob:
     phase, attempt = known.leading(live)
     action, reason = _GO_ON[phase]
     if action in (Action.KEEP, Action.ORPHAN):
-        action, reason = Action.ORPHAN, f"{reason}; no longer in the manifest"
+        action, reason = Action.ORPHAN, f"{reason}{why}"
     planned = known.planned
     assert planned is not None  # noqa: S101  callers filter
     return PlannedJob(

@@ -127,7 +127,8 @@ def stable(text: str) -> str:
 def _in_any_order(lines: list[str]) -> Iterator[str]:
     """Yield *lines*, with neighbours that answers brought in any order sorted."""
     for answers, group in itertools.groupby(lines, lambda n: n.startswith("accepted ")):
-        yield from sorted(group) if answers else group
+        neighbours = list(group)
+        yield from sorted(neighbours) if answers else neighbours
 
 
 def is_shown(expected: str, printed: str) -> bool:
@@ -143,10 +144,11 @@ def is_shown(expected: str, printed: str) -> bool:
 # ---- YAML that is only a part of a manifest
 
 _IN_MATRIX = frozenset(
-    "axes zip exclude include variables allow_unmatched allow_empty sample"
-    " sampling_seed".split()
+    {"axes", "zip", "exclude", "include", "variables", "sample", "sampling_seed"}
 )
-_IN_JOB = frozenset("id model prompts matrix let params repeat output".split())
+_IN_JOB = frozenset(
+    {"id", "model", "prompts", "matrix", "let", "params", "repeat", "output"}
+)
 _TOP = "foxbatch: 1\nname: example\nprovider: sandbox\n"
 _JOB = {
     "id": "id: shots\n",

@@ -68,8 +68,8 @@ directory.
 
 def reference() -> str:
     """Return the page as the parser would have it."""
-    context = click.Context(
-        foxbatch_command, info_name="foxbatch", terminal_width=WIDTH
+    context = foxbatch_command.make_context(
+        "foxbatch", [], resilient_parsing=True, terminal_width=WIDTH
     )
     parts = [HEAD, _block(context)]
     for section, names in SECTIONS.items():
@@ -77,12 +77,8 @@ def reference() -> str:
         for name in names:
             command = foxbatch_command.get_command(context, name)
             assert command is not None
-            inner = click.Context(
-                command,
-                info_name=name,
-                parent=context,
-                terminal_width=WIDTH,
-                help_option_names=["-h", "--help"],
+            inner = command.make_context(
+                name, [], context, resilient_parsing=True, terminal_width=WIDTH
             )
             parts += [f"### foxbatch {name}\n", _block(inner)]
     return "\n".join([*parts, TAIL])

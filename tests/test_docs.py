@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -94,20 +95,38 @@ def runnable(page: Path) -> list[Block]:
 RUNNABLE = [p for p in PAGES if any(b.word == "run" for b in runnable(p))]
 
 
+@pytest.fixture(scope="module")
+def outcomes(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[Path, Future[list[str]]]]:
+    """Run all pages, several at once: most of the time is spent waiting."""
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        yield {
+            page: pool.submit(follow, page, tmp_path_factory.mktemp("page"))
+            for page in RUNNABLE
+        }
+
+
 @pytest.mark.parametrize("page", RUNNABLE, ids=ids(RUNNABLE))
-def test_the_commands_of_a_page_print_what_it_shows(page: Path, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_print_what_it_shows(
+    page: Path, outcomes: dict[Path, Future[list[str]]]
+) -> None:
+    assert outcomes[page].result() == []
+
+
+def follow(page: Path, folder: Path) -> list[str]:
+    """Do what *page* says in *folder*, and return what went otherwise."""
     wrong = []
     for block in runnable(page):
         match block.word, block.language:
             case "file", _:
-                (tmp_path / block.argument).parent.mkdir(parents=True, exist_ok=True)
-                (tmp_path / block.argument).write_text(block.text, encoding="utf-8")
+                (folder / block.argument).parent.mkdir(parents=True, exist_ok=True)
+                (folder / block.argument).write_text(block.text, encoding="utf-8")
             case _, "console":
-                wrong += run_console(block, page, tmp_path)
+                wrong += run_console(block, page, folder)
             case _:
-                wrong += run_python(block, tmp_path)
-
-    assert wrong == []
+                wrong += run_python(block, folder)
+    return wrong
 
 
 def run_console(block: Block, page: Path, folder: Path) -> list[str]:
@@ -254,7 +273,7 @@ def test_every_problem_code_is_explained_and_none_is_stale() -> None:
 
 def test_every_error_class_is_told() -> None:
     text = "\n".join(prose(page) for page in PAGES)
-    classes = [FoxbatchError, *subclasses(FoxbatchError)]
+    classes: list[type[FoxbatchError]] = [FoxbatchError, *subclasses(FoxbatchError)]
 
     missing = [kind.__name__ for kind in classes if f"`{kind.__name__}`" not in text]
 

@@ -162,10 +162,30 @@ class TestTrouble:
 
         assert halt == Halt(f"the service {why}", ExitCode.UNREACHABLE)
 
-    def test_of_both_kinds_ends_the_shorter_patience(self, gate: Gate) -> None:
+    def test_a_busy_service_that_falls_silent_gets_the_short_patience_from_then_on(
+        self, gate: Gate
+    ) -> None:
         gate.trouble(0, busy=True)
+        gate.trouble(1_000, busy=False)
 
-        assert gate.trouble(300, busy=False) is not None
+        assert gate.trouble(1_299, busy=False) is None
+        assert gate.trouble(1_300, busy=False) is not None
+
+    def test_an_answer_of_busy_between_silences_starts_the_short_patience_anew(
+        self, gate: Gate
+    ) -> None:
+        gate.trouble(0, busy=False)
+        gate.trouble(200, busy=True)
+        gate.trouble(250, busy=False)
+
+        assert gate.trouble(540, busy=False) is None
+        assert gate.trouble(550, busy=False) is not None
+
+    def test_both_together_do_not_outlast_the_long_patience(self, gate: Gate) -> None:
+        gate.trouble(0, busy=False)
+        gate.trouble(1_790, busy=True)
+
+        assert gate.trouble(1_801, busy=False) is not None
 
     def test_is_forgotten_when_the_service_answers(self, gate: Gate) -> None:
         gate.trouble(0, busy=False)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import anyio
-
 from foxbatch.access import SANDBOX_ORIGIN, Access
 from foxbatch.api import summary
 from foxbatch.api.place import (
@@ -307,23 +305,17 @@ class _Run:
         try:
             book.record(self._started(origin), *news, durable=True)
             client = ServiceClient(task.provider, entry, clock=clock)
-            async with client, anyio.create_task_group() as tasks:
-                tasks.start_soon(self._stop_in_time)
+            async with client:
                 outcome = await run_batch(
                     self._bench(book, client),
                     self._plan,
-                    most=_most(self._options.max_new),
+                    most=_bound(self._options.max_new),
                     detach=self._options.detach,
+                    stop_after_s=_bound(self._options.stop_after_s),
                 )
-                tasks.cancel_scope.cancel()
         finally:
             writer.close()
         return outcome, run
-
-    async def _stop_in_time(self) -> None:
-        if self._options.stop_after_s is not None:
-            await self._clock.sleep(self._options.stop_after_s)
-            self._stop.press("stop_after")
 
     def _bench(self, book: Book, client: ServiceClient) -> Bench:
         task, clock = self._task, self._clock
@@ -411,5 +403,5 @@ def _reason(outcome: Outcome | None, code: ExitCode) -> str:
     return _WORDS[code]
 
 
-def _most(max_new: int | None) -> float:
-    return math.inf if max_new is None else max_new
+def _bound(number: float | None) -> float:
+    return math.inf if number is None else number

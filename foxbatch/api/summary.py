@@ -104,6 +104,11 @@ def loud(
     """Return what a person has to hear although no exit code says it."""
     found = [f"{name} ends in an unfinished line, which was ignored" for name in torn]
     for job in state.jobs.values():
+        if job.planned is None:
+            found.append(
+                f"job {job.id} was bought, but no ledger file here says what it is: "
+                "a file is missing"
+            )
         bought = job.unexplained_purchases()
         if bought:
             runs = ", ".join(attempt.run for attempt in bought)

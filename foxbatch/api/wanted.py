@@ -100,13 +100,16 @@ def _judged(manifest: Manifest, provider: Provider | None) -> list[Problem]:
 
 
 def _in_order(problems: Iterable[Problem], manifest: Manifest) -> tuple[Problem, ...]:
-    """Return *problems* in the order of the file, those of other files after them."""
+    """Return *problems*, each once, in the order of the file; other files come after.
+
+    What is wrong in `defaults` is found anew by every entry of `jobs`.
+    """
     file = manifest.document.file
 
     def place(problem: Problem) -> tuple[bool, Position]:
         return problem.position.file != file, problem.position
 
-    return tuple(sorted(problems, key=place))
+    return tuple(sorted(dict.fromkeys(problems), key=place))
 
 
 def check(wanted: Wanted) -> Checked:

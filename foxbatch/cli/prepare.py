@@ -50,14 +50,14 @@ def validate_command(
     """
     from foxbatch.cli import validation
 
-    checked = [_check(terminal, path, provider, strict) for path in manifests]
+    checked = [_check(terminal, path, provider, strict=strict) for path in manifests]
     validation.show(terminal, checked, form)
     valid = all(one.valid for one in checked)
     return ExitCode.DONE if valid else ExitCode.INVALID
 
 
 def _check(
-    terminal: Terminal, path: str, provider: str | None, strict: bool
+    terminal: Terminal, path: str, provider: str | None, *, strict: bool
 ) -> Checked:
     from foxbatch import api
     from foxbatch.cli import validation

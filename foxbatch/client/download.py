@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
 
 import anyio
@@ -135,11 +138,14 @@ async def _receive(
     if isinstance(total, FetchFailed):
         return total
     content_type = response.headers.get("content-type")
-    async for chunk in response.aiter_bytes():
-        target.append(chunk)
-        if target.size > MAX_FILE_BYTES:
-            target.reset()
-            return FetchFailed(f"more than {MAX_FILE_BYTES} bytes", permanent=True)
+    # Closed here: a full disk leaves the loop early, and garbage collectors are late.
+    stream = cast("AsyncGenerator[bytes]", response.aiter_bytes())
+    async with aclosing(stream) as chunks:
+        async for chunk in chunks:
+            target.append(chunk)
+            if target.size > MAX_FILE_BYTES:
+                target.reset()
+                return FetchFailed(f"more than {MAX_FILE_BYTES} bytes", permanent=True)
     return _judge(target, expect_kind, content_type, total)
 
 

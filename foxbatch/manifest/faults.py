@@ -33,7 +33,7 @@ class Faults:
         written, *rest = place
         top = right_key(self._root, str(written), "manifest")
         inside = mapping(self._root.get(str(written)))
-        if (top == "defaults" or top == "limits") and rest:
+        if top in {"defaults", "limits"} and rest:
             rest[0] = right_key(inside, str(rest[0]), top)
         if top == "vars" != written and inside:
             yield from ((top, name) for name in inside)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 from foxbatch.canonical import Json
 from foxbatch.schema import load_schema, nearest
@@ -31,25 +30,22 @@ def written_jobs(document: Document) -> Iterator[tuple[Where, dict[str, Json]]]:
             yield ("jobs", index), job
 
 
-Part = Literal["manifest", "defaults", "limits", "job", "matrix"]
-
-
 @functools.cache
-def known_keys(part: Part) -> tuple[str, ...]:
-    """Return the keys that the language has in a part of a manifest."""
+def known_keys(part: str) -> tuple[str, ...]:
+    """Return the keys of `manifest`, `defaults`, `limits`, a `job` or a `matrix`."""
     schema = load_schema("manifest")
     top = mapping(schema["properties"])
     parts = {"manifest": schema, **top, **mapping(schema["definitions"])}
     return tuple(mapping(mapping(parts[part])["properties"]))
 
 
-def right_key(owner: Mapping[str, Json], name: str, part: Part) -> str:
+def right_key(owner: Mapping[str, Json], name: str, part: str) -> str:
     """Return the key that *name*, one of *owner*, was meant to be; maybe itself."""
     known = known_keys(part)
     near = None if name in known else nearest(name, known)
     return name if near is None or near in owner else near
 
 
-def misspelt(owner: Mapping[str, Json], key: str, part: Part) -> str | None:
+def misspelt(owner: Mapping[str, Json], key: str, part: str) -> str | None:
     """Return the unknown key of *owner* that was meant to be *key*, if there is one."""
     return next((n for n in owner if n != key == right_key(owner, n, part)), None)

@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping
 
 from foxbatch.canonical import Json
 from foxbatch.errors import Problem, Related
-from foxbatch.manifest.reading import items, mapping, misspelt, written_jobs
+from foxbatch.manifest.reading import (
+    items,
+    known_keys,
+    mapping,
+    misspelt,
+    written_jobs,
+)
 from foxbatch.schema import place, pointer, show, suggest
 from foxbatch.yaml12 import Document, Where
 
@@ -17,7 +23,7 @@ def rules(document: Document) -> Iterator[Problem]:
     """Yield what breaks a rule; wrong shapes are passed over."""
     jobs = list(written_jobs(document))
     yield from _same_ids(document, [((*where, "id"), job) for where, job in jobs])
-    defaults_have_model = _names_a_model(mapping(document.value))
+    has_default = _may_name_a_model(mapping(document.value))
     for where, job in jobs:
         prompts = [
             ((*where, "prompts", index, "id"), prompt)
@@ -26,7 +32,7 @@ def rules(document: Document) -> Iterator[Problem]:
         ]
         yield from _same_ids(document, prompts)
         rules = _JobRules(document, where, job)
-        if not defaults_have_model:
+        if not has_default:
             yield from rules.model_missing()
         yield from rules.axes()
         yield from rules.zips()
@@ -34,11 +40,13 @@ def rules(document: Document) -> Iterator[Problem]:
         yield from rules.variables()
 
 
-def _names_a_model(root: Mapping[str, Json]) -> bool:
-    """Return whether `defaults` name a model, maybe misspelt: that was reported."""
+def _may_name_a_model(root: Mapping[str, Json]) -> bool:
+    """Return whether `defaults` name a model, or would if they were not wrong."""
     wrong = misspelt(root, "defaults", "manifest")
-    defaults = mapping(root.get(wrong or "defaults"))
-    return "model" in defaults or bool(misspelt(defaults, "model", "defaults"))
+    defaults = root.get(wrong or "defaults", {})
+    if not isinstance(defaults, dict) or "model" in defaults:
+        return True
+    return not set(defaults) <= set(known_keys("defaults"))
 
 
 def _same_ids(
@@ -73,9 +81,11 @@ class _JobRules:
         self._has_prompts = "prompts" in job
         prompt = ["prompt"] if self._has_prompts and "prompt" not in self._axes else []
         self._names = [*prompt, *self._axes]
-        # The names of axes are not known where the key above them is misspelt.
+        # Where what names the axes is wrong itself, no name can be called unknown.
         self._names_are_known = not (
-            misspelt(self._matrix, "axes", "matrix") or misspelt(job, "prompts", "job")
+            misspelt(self._matrix, "axes", "matrix")
+            or misspelt(job, "prompts", "job")
+            or ("axes" in self._matrix and not self._axes)
         )
 
     def _problem(

@@ -370,6 +370,8 @@ def warn_of_lone_includes(product: Product, alone: set[int], reading: Reading) -
     for include in product.includes:
         if include.index not in alone or not product.axes:
             continue
+        if not all(product.axes[_axis_of(key)].whole for key in include.wanted):
+            continue  # the combination it is about may be what is missing
         if not include.wanted:
             reading.report(
                 warning(

@@ -169,7 +169,7 @@ class _Checks:
             message = f"the request does not fit the schema of {draft.request[MODEL]}"
             found = [Problem("E-SCHEMA", message, locate((), False))]  # noqa: FBT003
         return [
-            _placed(problem, draft, recipe)
+            _placed(_hinted(problem, draft), draft, recipe)
             for problem in found
             if _parameter(problem) not in draft.broken
         ]
@@ -255,6 +255,18 @@ def _parameter(problem: Problem) -> str:
     """Return the key of the request that a problem is about; empty for the whole."""
     name = problem.pointer.removeprefix("/").partition("/")[0]
     return name.replace("~1", "/").replace("~0", "~")
+
+
+def _hinted(problem: Problem, draft: Draft) -> Problem:
+    """Return *problem*, with a hint for those who expect a list to multiply jobs."""
+    value = draft.request.get(_parameter(problem))
+    whole = problem.pointer.count("/") == 1
+    if problem.hint or problem.code != "E-TYPE" or not whole or not value:
+        return problem
+    if not isinstance(value, list):
+        return problem
+    hint = "To make a job for each of these values, put the list in `matrix.axes`."
+    return replace(problem, hint=hint)
 
 
 def _placed(problem: Problem, draft: Draft, recipe: Recipe) -> Problem:

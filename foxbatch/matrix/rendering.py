@@ -91,7 +91,11 @@ class Slot:
 
 
 class Renderer:
-    """Makes and renders the slots of one spec."""
+    """Makes and renders the slots of one spec.
+
+    Attributes:
+        unread: Whether a template has wrong syntax, so that it may use anything.
+    """
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
@@ -99,6 +103,7 @@ class Renderer:
         self._lets: dict[str, Slot] = {}
         self._used_lets: set[str] = set()
         self._unknown_lets: set[str] = set()
+        self.unread = False
         self._read_lets(reading.spec)
 
     def slot(self, value: Json, where: Where) -> Slot:
@@ -116,13 +121,19 @@ class Renderer:
     def _slot(self, value: Json, where: Where) -> Slot:
         try:
             pattern = Pattern.parse(value)
+        except TemplateError as error:
+            self._report(error, where)
+            self.unread = self._reading.variables.unread = True
+            return Slot(where, None)
+        whole = self._reading.variables.note_uses(pattern)
+        try:
             self._check_lets(pattern)
         except TemplateError as error:
             self._report(error, where)
-            return Slot(where, None)
-        whole = self._reading.variables.note_uses(pattern)
+            whole = False
         references = [reference for _, reference in pattern.names]
-        lets = tuple(dict.fromkeys(_second(references, "let")))
+        used = dict.fromkeys(_second(references, "let"))
+        lets = tuple(name for name in used if name in self._lets)
         whole = whole and all(self._lets[name].pattern for name in lets)
         matrix = dict.fromkeys(_second(references, "matrix"))
         for name in lets:
@@ -170,6 +181,8 @@ class Renderer:
 
     def warn_of_unused_lets(self) -> None:
         """Report each `let` value that nothing refers to."""
+        if self.unread:
+            return
         used = meant_by(self._used_lets | self._unknown_lets, self._lets)
         for name in self._lets:
             if name not in used:

@@ -173,8 +173,8 @@ class Recipe:
         slots = (*self._all_slots(), output)
         used = meant_by({name for slot in slots for name in slot.matrix}, values)
         models = self.models()
-        if not models:
-            return  # nothing is known about parameters, so nothing can be misspelt
+        if not models or self.renderer.unread:
+            return  # not known: the parameters, or what is referred to
         known = [name for model in models for name in parameters(model)]
         for name, choices in values.items():
             if name not in {*used, *self._fed, "prompt_id"}:

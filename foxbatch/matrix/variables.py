@@ -24,11 +24,13 @@ class Variables:
     Attributes:
         values: By name; those that cannot be resolved are missing.
         broken: Names whose problem was reported: what needs them is not reported.
+        unread: Whether a template has wrong syntax, so that it may use anything.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, Json] = {}
         self.broken: set[str] = set()
+        self.unread = False
         self._used: set[str] = set()
 
     def note_uses(self, pattern: Pattern) -> bool:
@@ -64,6 +66,7 @@ def resolve(manifest: Manifest, report: Report) -> Variables:
         except TemplateError as error:
             report(template_problem(error, manifest.document, ("vars", name)))
             variables.broken.add(name)
+            variables.unread = True
     order, circles = in_order({name: list(_names(patterns[name])) for name in patterns})
     for names in circles:
         variables.broken.update(names)
@@ -86,8 +89,8 @@ def warn_of_unused(
     variables: Variables, manifest: Manifest, report: Report, parameters: set[str]
 ) -> None:
     """Report each variable that nothing refers to, not even misspelt."""
-    if not manifest.complete:
-        return  # what was left out may refer to it
+    if variables.unread or not manifest.complete:
+        return  # what was not read may refer to it
     used = variables.used_of(manifest.vars)
     for name in manifest.vars:
         if name in used:

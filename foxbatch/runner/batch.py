@@ -47,10 +47,16 @@ class Batch:
     """Connects submitting, watching and fetching for one plan."""
 
     def __init__(
-        self, bench: Bench, *, most: float = math.inf, detach: bool = False
+        self,
+        bench: Bench,
+        *,
+        most: float = math.inf,
+        detach: bool = False,
+        stop_after_s: float = math.inf,
     ) -> None:
         self._bench = bench
         self._detach = detach
+        self._stop_after_s = stop_after_s
         self._submitter = Submitter(bench, self._accepted, most=most)
         self._watcher = Watcher(bench, self._finished, self._failed)
         self._fetcher = Fetcher(bench, self._ask_again)
@@ -73,6 +79,8 @@ class Batch:
             tasks.start_soon(self._submitter.work)
             if self._detach:
                 tasks.start_soon(self._leave_when_submitted)
+            if self._stop_after_s < math.inf:
+                tasks.start_soon(self._stop_in_time)
             await bench.stop.wait()
             await self._submitter.drain()
             tasks.cancel_scope.cancel()
@@ -138,6 +146,10 @@ class Batch:
         await self._submitter.nothing_left()
         self._bench.stop.press("detached")
 
+    async def _stop_in_time(self) -> None:
+        await self._bench.clock.sleep(self._stop_after_s)
+        self._bench.stop.press("stop_after")
+
     def _outcome(self) -> Outcome:
         bench = self._bench
         reason = bench.stop.reason
@@ -153,7 +165,12 @@ def _purchase(job: PlannedJob) -> Purchase:
 
 
 async def run_batch(
-    bench: Bench, plan: Plan, *, most: float = math.inf, detach: bool = False
+    bench: Bench,
+    plan: Plan,
+    *,
+    most: float = math.inf,
+    detach: bool = False,
+    stop_after_s: float = math.inf,
 ) -> Outcome:
     """Do what *plan* says, and record the end of the run.
 
@@ -162,12 +179,14 @@ async def run_batch(
         plan: What to do.
         most: How many jobs may be bought.
         detach: Whether to leave as soon as everything is submitted.
+        stop_after_s: When to stop and leave the rest running, in seconds from now.
 
     Raises:
         FoxbatchError: The run could not go on; what happened until then is recorded.
     """
     try:
-        outcome = await Batch(bench, most=most, detach=detach).work_through(plan)
+        batch = Batch(bench, most=most, detach=detach, stop_after_s=stop_after_s)
+        outcome = await batch.work_through(plan)
     except ExceptionGroup as group:
         expected, others = group.split(FoxbatchError)
         if expected is None or others is not None:

@@ -59,7 +59,7 @@ class Gate:
         self._unknown_in_a_row = 0
         self._failed_probes = 0
         self._trouble_since: float | None = None
-        self._only_busy = True
+        self._unreached_since: float | None = None
         self.not_before = -math.inf
         self.paused = False
 
@@ -92,24 +92,27 @@ class Gate:
 
     def reached(self) -> None:
         """Note that the service answered something sensible, if only to a poll."""
-        self._trouble_since = None
-        self._only_busy = True
+        self._trouble_since = self._unreached_since = None
 
     def trouble(self, now: float, *, busy: bool) -> Verdict:
-        """Note that a request came to nothing; halt when that lasts too long."""
-        if self._trouble_since is None:
-            self._trouble_since = now
-        self._only_busy = self._only_busy and busy
-        patience_s = (
-            self._retry.busy_s if self._only_busy else self._retry.unreachable_s
+        """Note that a request came to nothing; halt when that lasts too long.
+
+        Without any answer patience is short. "Not now" is an answer, so a service
+        that says it gets more patience, and one that then falls silent starts anew.
+        """
+        self._trouble_since = (
+            now if self._trouble_since is None else self._trouble_since
         )
-        if now - self._trouble_since < patience_s:
-            return None
-        what = "stayed busy" if self._only_busy else "could not be reached"
-        return Halt(
-            f"the service {what} for {patience_s / 60:.0f} minutes",
-            ExitCode.UNREACHABLE,
-        )
+        if busy:
+            self._unreached_since = None
+        elif self._unreached_since is None:
+            self._unreached_since = now
+        retry = self._retry
+        if _lasted(self._unreached_since, now, retry.unreachable_s):
+            return _too_long("could not be reached", retry.unreachable_s)
+        if _lasted(self._trouble_since, now, retry.busy_s):
+            return _too_long("stayed busy", retry.busy_s)
+        return None
 
     def _trust(self, *, resume: bool) -> None:
         self.reached()
@@ -138,3 +141,12 @@ class Gate:
         self.paused = self._alone = True
         self.not_before = now + PROBES_AFTER_S[self._failed_probes]
         return None
+
+
+def _lasted(since: float | None, now: float, patience_s: float) -> bool:
+    return since is not None and now - since >= patience_s
+
+
+def _too_long(what: str, patience_s: float) -> Halt:
+    why = f"the service {what} for {patience_s / 60:.0f} minutes"
+    return Halt(why, ExitCode.UNREACHABLE)

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, cast
 import jsonschema_rs
 
 from foxbatch.canonical import Json
-from foxbatch.errors import Problem, Severity, UsageError
-from foxbatch.schema.causes import relevant, roots
+from foxbatch.errors import Position, Problem, Severity, UsageError
+from foxbatch.schema.causes import known, relevant, roots
 from foxbatch.schema.explain import Explanation, Locate, Schema
 from foxbatch.schema.words import nearest, place, pointer, show, suggest
 from foxbatch.yaml12 import Where
@@ -100,17 +100,40 @@ class Checker:
         """
         if self._fast.is_valid(value):
             return []
+        found = self._explained(value, locate, subject)
+        if (meant := self._as_meant(value)) is not None:
+            # What is right again with each key as it was meant only follows from it.
+            left = self._explained(meant, lambda _where, _key: Position(""), subject)
+            lasting = {(problem.code, problem.pointer) for problem in left}
+            found = [
+                problem
+                for problem in found
+                if problem.code == "E-KEY-UNKNOWN"
+                or (problem.code, problem.pointer) in lasting
+            ]
+        return sorted(found, key=lambda problem: problem.position)
+
+    def _explained(self, value: Json, locate: Locate, subject: str) -> list[Problem]:
         causes = [
             cause
             for error in self._explaining.iter_errors(value)
             for cause in relevant(error)
         ]
-        found = (
+        return _once(
             problem
             for error in roots(causes)
             for problem in Explanation(error, self._worded, locate, subject).problems()
         )
-        return sorted(_once(found), key=lambda problem: problem.position)
+
+    def _as_meant(self, value: Json) -> Json:
+        """Return a mapping with its misspelt keys put right; None if it has none."""
+        if not isinstance(value, dict):
+            return None
+        names = known(self._schema)
+        near = {key: nearest(key, names) or key for key in value if key not in names}
+        right = {near.get(key, key): inner for key, inner in value.items()}
+        put_right = right.keys() != value.keys() and len(right) == len(value)
+        return right if put_right else None
 
     def notes(self, value: Json, locate: Locate) -> list[Problem]:
         """Return the schema's notes (`x-notes`) that hold for *value*."""
