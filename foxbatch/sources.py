@@ -43,12 +43,20 @@ class Lines:
     trailing: tuple[int, ...]
 
 
+_MARKS = (".git", ".foxbatch")  # .git is a file in worktrees and submodules
+
+
 def find_root(folder: Path) -> Path:
-    """Return the git top level around *folder*, or *folder* itself without git."""
+    """Return the top of the project that *folder* is in.
+
+    That is the git top level; without git the folder around it where `foxbatch init`
+    was typed; without that *folder* itself.
+    """
     resolved = folder.resolve()
-    for candidate in (resolved, *resolved.parents):
-        if (candidate / ".git").exists():  # a file in worktrees and submodules
-            return candidate
+    for mark in _MARKS:
+        for candidate in (resolved, *resolved.parents):
+            if (candidate / mark).exists():
+                return candidate
     return resolved
 
 

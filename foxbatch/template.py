@@ -97,9 +97,10 @@ class Reference:
         Raises:
             TemplateError: There is no such name, and no default.
         """
-        if self.namespace not in scope:
+        namespace = self.namespace
+        if namespace not in scope:
             raise self._no_namespace(scope)
-        value = scope[self.namespace]
+        value = scope[namespace]
         for depth, step in enumerate(self.path[1:], 1):
             match value, step:
                 case dict(), str() if step in value:

@@ -490,3 +490,203 @@ async def test_a_provider_of_nobody_is_reported_at_its_line(
     (problem,) = caught.value.problems
     assert (problem.code, problem.position.line) == ("E-PROVIDER-UNKNOWN", 3)
     assert "sandbox" in problem.hint
+
+
+HEAD = "foxbatch: 1\nname: t\nprovider: sandbox\n"
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Callable[[str], list[tuple[int, str]]]:
+    """Return what finds the line and code of everything wrong with a manifest."""
+
+    def find(text: str) -> list[tuple[int, str]]:
+        path = tmp_path / "m.yaml"
+        path.write_text(text)
+        try:
+            found = api.check(api.load_manifest(path)).problems
+        except InvalidError as error:
+            found = error.problems
+        return [(problem.position.line, problem.code) for problem in found]
+
+    return find
+
+
+Find = Callable[[str], list[tuple[int, str]]]
+
+
+class TestAllProblemsAtOnce:
+    def test_a_misspelt_name_does_not_hide_what_is_wrong_with_the_jobs(
+        self, problems: Find
+    ) -> None:
+        assert problems("""\
+foxbatch: 1
+nmae: t
+provider: sandbox
+limit: {in_flight: 3}
+jobs:
+  - id: a
+    model: veo-3
+    prompts: [A dog]
+    params: {durtion: 4, generate_audio: false}
+  - id: b
+    model: veo-3.1
+    prompts: [A dog]
+    params: {resolution: 720, generate_audio: false}
+""") == [
+            (2, "E-KEY-UNKNOWN"),
+            (4, "E-KEY-UNKNOWN"),
+            (7, "E-MODEL-UNKNOWN"),
+            (9, "E-KEY-UNKNOWN"),
+            (13, "E-TYPE"),
+        ]
+
+    def test_an_unknown_provider_does_not_hide_other_problems(
+        self, problems: Find
+    ) -> None:
+        text = """\
+foxbatch: 1
+name: t
+provider: sandbx
+poll: {wait: soon}
+jobs:
+  - {id: a, model: veo-3.1, prompts: [A dog, {lines: none.txt}]}
+"""
+
+        assert problems(text) == [
+            (3, "E-PROVIDER-UNKNOWN"),
+            (4, "E-PATTERN"),
+            (6, "E-FILE-MISSING"),
+        ]
+
+    def test_without_a_provider_the_combinations_are_judged(
+        self, problems: Find
+    ) -> None:
+        text = """\
+foxbatch: 1
+name: t
+jobs:
+  - {id: a, model: veo-3.1, prompts: [A dog, A dog], params: {duration: 5}}
+"""
+
+        assert problems(text) == [(1, "E-KEY-MISSING"), (4, "E-AXIS-DUP")]
+
+    def test_an_entry_with_an_error_in_it_is_not_judged_further(
+        self, problems: Find
+    ) -> None:
+        assert problems(f"""\
+{HEAD}vars: {{film: Kodak}}
+jobs:
+  - id: a
+    model: veo-3.1
+    prompst: ["A dog, ${{{{ vars.film }}}}"]
+    params: {{duration: 5}}
+  - id: b
+    model: veo-3.1
+    prompts: [A dog]
+    params: {{duration: 5, generate_audio: false}}
+""") == [(8, "E-KEY-UNKNOWN"), (13, "E-ENUM")]
+
+    def test_a_key_that_yaml_met_twice_spoils_its_own_entry_only(
+        self, problems: Find
+    ) -> None:
+        assert problems(f"""\
+{HEAD}description: one
+description: two
+jobs:
+  - id: a
+    model: veo-3.1
+    prompts: [A dog]
+    params: {{duration: 5, duration: 4}}
+  - id: b
+    model: veo-3.1
+    prompts: [A dog]
+    params: {{duration: 5, generate_audio: false}}
+""") == [(5, "E-YAML-DUP-KEY"), (10, "E-YAML-DUP-KEY"), (14, "E-ENUM")]
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            pytest.param("vars: {n: 99999999999999999999}", id="a variable is wrong"),
+            pytest.param("vars: [n]", id="vars are wrong"),
+            pytest.param("var: {n: 4}", id="vars are misspelt"),
+            pytest.param("var: []", id="vars are misspelt and wrong"),
+            pytest.param(
+                "defaults: {model: veo-3.1, params: {seed: {path: x}}}",
+                id="a default is wrong",
+            ),
+            pytest.param("defaults: {modle: veo-3.1}", id="a default is misspelt"),
+            pytest.param("defaults: {mood: dark}", id="a default has no meaning"),
+            pytest.param("defaults: veo-3.1", id="defaults are wrong"),
+            pytest.param("defualts: {model: veo-3.1}", id="defaults are misspelt"),
+            pytest.param("limit: {max_jobs: 5}", id="limits are misspelt"),
+            pytest.param("limits: {max_job: 5}", id="the limit is misspelt"),
+            pytest.param("limits: {max_jobs: five}", id="the limit is wrong"),
+            pytest.param("1: x", id="anything may be missing"),
+        ],
+    )
+    def test_what_depends_on_something_wrong_is_not_judged(
+        self, problems: Find, wrong: str
+    ) -> None:
+        """Only the root cause is said: no missing model, no unknown variable, …."""
+        job = "prompts: [A dog], params: {duration: '${{ vars.n }}'}"
+        text = f"{HEAD}{wrong}\njobs:\n  - {{id: a, {job}}}\n"
+        if not wrong.startswith("de"):
+            text = text.replace("{id: a", "{id: a, model: veo-3.1")
+        if wrong.startswith("limit"):
+            text = text.replace("'${{ vars.n }}'", "4").replace(
+                "{id", "{repeat: 2000, id"
+            )
+
+        assert [line for line, _ in problems(text)] == [4]
+
+    def test_what_overrides_a_wrong_default_is_judged(self, problems: Find) -> None:
+        assert problems(f"""\
+{HEAD}defaults: {{model: [veo-3.1], repeat: 0, params: {{seed: {{path: x}}}}}}
+jobs:
+  - {{id: a, prompts: [A dog], params: {{duration: 5}}}}
+  - id: b
+    model: veo-3.1
+    prompts: [A dog]
+    repeat: 1
+    params: {{duration: 5, generate_audio: false, seed: 1}}
+""") == [(4, "E-TYPE"), (4, "E-RANGE"), (4, "E-NOT-YET"), (11, "E-ENUM")]
+
+    def test_what_is_wrong_in_defaults_is_said_once_for_all_entries(
+        self, problems: Find
+    ) -> None:
+        assert problems(f"""\
+{HEAD}defaults: {{model: veo-3.1, params: {{generate_audio: "${{{{ x"}}}}
+jobs:
+  - {{id: a, prompts: [A dog]}}
+  - {{id: b, prompts: [A cat]}}
+""") == [(4, "E-REF-SYNTAX")]
+
+    def test_problems_of_a_text_file_come_after_those_of_the_manifest(
+        self, problems: Find, tmp_path: Path
+    ) -> None:
+        (tmp_path / "a.txt").write_text("A fox\nA fox\n")
+        text = f"{HEAD}jobs:\n  - {{id: a, model: v, prompts: [{{lines: a.txt}}]}}\n"
+
+        assert problems(text) == [(5, "E-MODEL-UNKNOWN"), (2, "E-AXIS-DUP")]
+
+    async def test_nothing_is_run_while_anything_is_wrong(
+        self, write: WriteManifest, tmp_path: Path
+    ) -> None:
+        """The first entry alone would be fine."""
+        path = write("A fox", more="  - {id: b, modle: veo-3.1, prompts: [x]}\n")
+
+        with pytest.raises(InvalidError):
+            await api.run(api.load_manifest(path), OPTIONS)
+
+        assert not (tmp_path / "runs").exists()
+
+    def test_expanding_says_at_the_end_what_was_noticed_while_reading(
+        self, write: WriteManifest
+    ) -> None:
+        path = write("A fox")
+        path.write_text(path.read_text().replace("duration: 4", "duration: 5"))
+
+        with pytest.raises(InvalidError) as caught:
+            list(api.expand(api.load_manifest(path)))
+
+        assert [problem.code for problem in caught.value.problems] == ["E-ENUM"]

@@ -6,8 +6,15 @@ from pathlib import Path
 import pytest
 
 from foxbatch.canonical import sha256
-from foxbatch.errors import InvalidError, Problem
-from foxbatch.manifest import DEFAULT_OUTPUT, Manifest, parse_manifest, read_manifest
+from foxbatch.errors import InvalidError, Position, Problem
+from foxbatch.manifest import (
+    DEFAULT_OUTPUT,
+    Manifest,
+    Scanned,
+    parse_manifest,
+    read_manifest,
+    scan_manifest,
+)
 from foxbatch.policy import Accept, Limits, RetryPolicy
 from foxbatch.schema import Checker, load_schema
 
@@ -211,7 +218,11 @@ def test_one_newline_that_ends_a_block_of_text_is_removed() -> None:
         ("{axes: {a: [1, 2]}, exclude: [{b: 1}]}", "E-EXCLUDE-KEY", '"b"'),
         ("{axes: {Seed: [1], seed: [2]}}", "E-AXIS-CASE", "only by case"),
         ("{axes: {a: [1], b: [2]}, zip: [[a, b], [b, a]]}", "E-ZIP-TWICE", '"b"'),
+        ("{axes: {a: [1], b: [2]}, zip: [[a, b], [b]]}", "E-ZIP-TWICE", '"b"'),
         ("{axes: {a: [1]}, zip: [[a, z]]}", "E-ZIP-KEY", '"z"'),
+        ("{axis: {a: [1]}, zip: [[a, b]]}", "E-KEY-UNKNOWN", '"axis"'),
+        ("{axes: {}, exclude: [{a: 1}]}", "E-COUNT", "axes is empty"),
+        ("{axes: [a], variables: [a]}", "E-TYPE", "axes must be a mapping"),
         ("{axes: {a: [1]}, zip: [[a]]}", "E-COUNT", "at least 2"),
         ("{axes: {a: [1]}, variables: [z]}", "E-VARIABLES-KEY", '"z"'),
         ("{axes: {prompt: [x]}}", "E-PROMPT-TWICE", "prompts"),
@@ -478,3 +489,65 @@ def test_the_manifest_schema_is_a_valid_schema() -> None:
     jsonschema.Draft7Validator.check_schema(schema)
     assert json.dumps(schema)
     assert Checker(schema).is_valid({}) is False
+
+
+def test_a_list_at_the_top_is_told_where_it_belongs() -> None:
+    (problem,) = problems_of("- id: a\n  prompts: [x]\n")
+
+    assert problem.message == "the manifest must be a mapping, not a list"
+    assert "below `jobs:`" in problem.hint
+
+
+def test_a_misspelt_model_is_not_also_missing() -> None:
+    (problem,) = problems_of(f"{HEAD}jobs:\n  - {{id: a, modle: veo-3.1}}\n")
+
+    assert (problem.code, problem.hint) == ("E-KEY-UNKNOWN", "Did you mean model?")
+
+
+def scanned(text: str) -> Scanned:
+    return scan_manifest(text.encode(), path=None, shown_as="<stdin>")
+
+
+def test_a_scan_leaves_out_what_is_wrong_and_says_so() -> None:
+    found = scanned(
+        "foxbatch: 1\nname: [t]\nprovider: 5\nretry: {busy: soon, attempts: 3}\n"
+        "vars: {good: 1, bad: 99999999999999999999}\n"
+        "jobs:\n  - {id: a, model: veo-3.1}\n  - {id: a, model: veo-3.1}\n"
+    )
+
+    manifest = found.manifest
+    assert not found.valid
+    assert [problem.position.line for problem in found.problems] == [2, 3, 4, 5, 8]
+    assert (manifest.name, manifest.provider) == ("", "")
+    assert manifest.retry == RetryPolicy(attempts=3)
+    assert (manifest.vars, manifest.doubtful_vars) == ({"good": 1}, {"bad"})
+    assert [spec.where for spec in manifest.specs] == [("jobs", 0)]
+    assert not manifest.complete
+
+
+def test_a_scan_of_a_valid_manifest_is_the_manifest() -> None:
+    text = f"{HEAD}jobs:\n{JOB}"
+
+    found = scanned(text)
+
+    assert found.valid
+    assert found.manifest == parsed(text)
+    assert found.manifest.complete
+
+
+@pytest.mark.parametrize(
+    ("limits", "explained"),
+    [
+        pytest.param("limits: {max_jobs: 0}", True, id="the place itself"),
+        pytest.param("limits: 5", True, id="around the place"),
+        pytest.param("limit: {max_jobs: 5}", True, id="under a misspelt key"),
+        pytest.param("limits: {max_job: 5}", True, id="as a misspelt key"),
+        pytest.param("limits: {in_flight: 0}", False, id="beside the place"),
+    ],
+)
+def test_a_scan_explains_what_is_found_later_at_the_same_place(
+    limits: str, *, explained: bool
+) -> None:
+    later = Problem("E-X", "x", Position("x"), pointer="/limits/max_jobs")
+
+    assert scanned(f"{HEAD}{limits}\njobs:\n{JOB}").explains(later) is explained

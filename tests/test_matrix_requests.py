@@ -356,3 +356,96 @@ def test_a_job_without_a_prompt_is_the_models_to_judge() -> None:
 
     assert problem.message == 'the request has no "prompt"'
     assert problem.pointer == "/jobs/0"
+
+
+def test_a_conflict_does_not_make_its_jobs_duplicates() -> None:
+    outcome = expand_job("""
+        prompts: [x]
+        matrix: {axes: {duration: [4, 8]}}
+        params: {duration: 6}
+    """)
+
+    assert outcome.codes == ["E-PARAM-CONFLICT"]
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        pytest.param(
+            "prompts: ['x ${{ matrix.tmie }}']\nmatrix: {axes: {time: [a, b]}}",
+            id="an axis",
+        ),
+        pytest.param(
+            "prompts: ['x ${{ let.tmie }}']\nlet: {time: noon}", id="a let value"
+        ),
+        pytest.param("prompts: ['x ${{ vars.tmie }}']", id="a variable"),
+    ],
+)
+def test_what_a_misspelt_reference_means_is_not_unused_as_well(job: str) -> None:
+    top = "vars: {time: noon}" if "vars" in job else ""
+
+    assert expand_job(job, top=top).codes == ["E-REF-UNKNOWN"]
+
+
+def test_nothing_is_called_unused_while_a_template_cannot_be_read() -> None:
+    outcome = expand_job(
+        """
+        prompts: ["x ${{ let.a }} ${{ matrix.b }} ${{ vars.c"]
+        let: {a: noon}
+        matrix: {axes: {b: [1, 2]}}
+        """,
+        top="vars: {c: 1}",
+    )
+
+    assert outcome.codes == ["E-REF-SYNTAX"]
+
+
+def test_a_variable_that_cannot_be_read_may_use_another() -> None:
+    outcome = expand_job("prompts: ['${{ vars.a }}']", top="vars: {a: '${{ x', b: 1}")
+
+    assert outcome.codes == ["E-REF-SYNTAX"]
+
+
+def test_a_list_where_one_value_is_wanted_is_told_how_to_multiply() -> None:
+    problem = expand_job("prompts: [x]\nparams: {duration: [4, 8]}").only("E-TYPE")
+
+    assert problem.hint.endswith("put the list in `matrix.axes`.")
+
+
+@pytest.mark.parametrize(
+    ("jobs", "counted"),
+    [
+        pytest.param("{id: a, params: {duration: 5}}", None, id="the only job"),
+        pytest.param(
+            "{id: a, params: {duration: 5}}, {id: b}", None, id="the job of its entry"
+        ),
+        pytest.param("{id: a, params: {duration: 5}, repeat: 2}", 2, id="two jobs"),
+        pytest.param(
+            "{id: a, params: {duration: 5}, matrix: {axes: {seed: [1, 2]}}}",
+            2,
+            id="all jobs of a matrix",
+        ),
+        pytest.param(
+            "{id: a, matrix: {axes: {duration: [4, 5]}}}", 1, id="one job of a matrix"
+        ),
+        pytest.param(
+            "{id: a, model: still}, {id: b, params: {sound: false}}",
+            1,
+            id="one job of several, by a default",
+        ),
+    ],
+)
+def test_jobs_are_counted_unless_the_place_says_which_job_it_is(
+    jobs: str, counted: int | None
+) -> None:
+    outcome = expand_text(f"""
+foxbatch: 1
+name: counted
+provider: sandbox
+defaults: {{model: toy-1, params: {{prompt: x, sound: true}}}}
+jobs: [{jobs}]
+""")
+
+    problem = next(p for p in outcome.problems if p.severity is Severity.ERROR)
+    assert problem.jobs == counted
+    assert bool(problem.example) is (counted is not None)

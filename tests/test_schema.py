@@ -132,7 +132,7 @@ def test_a_valid_value_has_no_problems() -> None:
             "duration: long",
             "E-TYPE",
             'duration must be a whole number, not the text "long"',
-            "",
+            "Write 4, 6 or 8.",
         ),
         ("duration: 5", "E-ENUM", "duration is 5, and must be 4, 6 or 8", ""),
         (
@@ -328,6 +328,55 @@ def test_a_misspelt_key_is_not_also_missing() -> None:
     assert problem.hint == "Did you mean prompt?"
     assert str(problem.position) == "m.yaml:2:1"
     assert problem.pointer == "/Prompt"
+
+
+def test_a_rule_that_fails_for_want_of_a_misspelt_key_is_not_said_as_well() -> None:
+    schema: dict[str, Json] = {
+        "additionalProperties": False,
+        "properties": {"kind": {}, "images": {"type": "array"}, "seed": {"const": 1}},
+        "if": {"required": ["images"]},
+        "then": {"required": ["kind"], "properties": {"images": {"minItems": 1}}},
+    }
+
+    found = problems_of("kinds: image\nimages: []\nseed: 2\n", schema)
+
+    assert [(problem.code, problem.pointer) for problem in found] == [
+        ("E-KEY-UNKNOWN", "/kinds"),
+        ("E-COUNT", "/images"),
+        ("E-ENUM", "/seed"),
+    ]
+
+
+def test_a_wrong_type_that_two_rules_refuse_is_one_problem_with_both_hints() -> None:
+    images: dict[str, Json] = {"type": "array", "x-hint": "Write exactly one address."}
+    schema: dict[str, Json] = {
+        "properties": {"images": {"type": ["array", "null"]}},
+        "then": {"properties": {"images": images}},
+        "if": {"required": ["kind"]},
+    }
+
+    (problem,) = problems_of("kind: image\nimages: x\n", schema)
+
+    assert problem.message == 'images must be a list or null, not the text "x"'
+    assert problem.hint == 'Write a list: ["x"]. Write exactly one address.'
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        pytest.param("720", 'Did you mean "720p"?', id="a number that lacks its unit"),
+        pytest.param("true", 'Write "720p" or "1080p".', id="nothing like a choice"),
+        pytest.param("[720p]", "", id="a list"),
+    ],
+)
+def test_a_wrong_type_is_not_told_to_become_a_wrong_choice(
+    value: str, hint: str
+) -> None:
+    sizes: dict[str, Json] = {"type": "string", "enum": ["720p", "1080p"]}
+
+    (problem,) = problems_of(f"size: {value}", {"properties": {"size": sizes}})
+
+    assert (problem.code, problem.hint) == ("E-TYPE", hint)
 
 
 def test_problems_come_in_the_order_of_the_file() -> None:

@@ -97,6 +97,23 @@ def test_the_root_is_the_git_top_level_or_the_folder(
     assert find_root(tmp_path) == tmp_path.resolve()
 
 
+def test_without_git_the_project_is_where_init_was_typed(tmp_path: Path) -> None:
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    (tmp_path / ".foxbatch").mkdir()
+
+    assert find_root(folder) == tmp_path.resolve()
+
+
+def test_git_says_more_than_init_about_where_the_project_is(tmp_path: Path) -> None:
+    folder = tmp_path / "sub" / "manifests"
+    folder.mkdir(parents=True)
+    (tmp_path / "sub" / ".foxbatch").mkdir()
+    (tmp_path / ".git").mkdir()
+
+    assert find_root(folder) == tmp_path.resolve()
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from foxbatch.canonical import Json
-from foxbatch.errors import InvalidError, Problem
-from foxbatch.yaml12 import Document, parse, scan
+from foxbatch.errors import InvalidError, Position, Problem
+from foxbatch.yaml12 import Document, Where, parse, scan
 
 
 def only_problem(text: str | bytes) -> Problem:
@@ -277,3 +277,21 @@ def test_the_parser_in_python_gives_the_same_values_and_problems(
     assert document.position(("b", 2)) == expected.position(("b", 2))
     assert only_problem('a: "\\ud800"').code == "E-TEXT"
     assert only_problem("a: [a ${{ x }}]").position.column == 8
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "where"),
+    [
+        pytest.param(1, 2, ("a",), id="in a key"),
+        pytest.param(1, 5, ("a", 0), id="in an item"),
+        pytest.param(3, 5, ("b", "c"), id="in a nested key"),
+        pytest.param(3, 8, ("b", "c"), id="in a nested value"),
+        pytest.param(4, 1, (), id="after everything"),
+    ],
+)
+def test_a_position_leads_back_to_its_place(
+    line: int, column: int, where: Where
+) -> None:
+    document = parse("a: [x, y]\nb:\n    c: long\n", file="m.yaml")
+
+    assert document.around(Position("m.yaml", line, column)) == where

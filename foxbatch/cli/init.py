@@ -67,8 +67,7 @@ def _written(folder: Path) -> Iterator[tuple[Path, str]]:
     yield _add(folder / MANIFEST, _template("first.yaml"))
     yield _add(folder / _SCHEMA, _manifest_schema())
     yield _add(folder / ".env.example", _template("env.example"))
-    # Without git, run directories are below the manifest's folder; with it, below the
-    # top of the checkout, which is where the lines have to be then.
+    # Run directories are at the top of the project, so the lines have to be there.
     root = find_root(folder)
     yield _ignore((folder if root == folder.resolve() else root) / ".gitignore")
 

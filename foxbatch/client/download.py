@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import cast
 from urllib.parse import urlsplit
 
 import anyio
@@ -139,7 +138,8 @@ async def _receive(
         return total
     content_type = response.headers.get("content-type")
     # Closed here: a full disk leaves the loop early, and garbage collectors are late.
-    stream = cast("AsyncGenerator[bytes]", response.aiter_bytes())
+    # It is a generator, whatever httpx calls it.
+    stream: AsyncGenerator[bytes, None] = response.aiter_bytes()  # type: ignore[assignment]
     async with aclosing(stream) as chunks:
         async for chunk in chunks:
             target.append(chunk)

@@ -50,12 +50,11 @@ class Cell:
 
     def values(self) -> dict[str, Json]:
         """Return axis values and include extras as plain JSON, without the prompt."""
-        return {
-            name: choice.value
-            for part in (self.choices, self.extras)
-            for name, choice in part.items()
-            if name not in {PROMPT, PROMPT_ID}
-        }
+        values = {name: choice.value for name, choice in self.choices.items()}
+        values.update((name, choice.value) for name, choice in self.extras.items())
+        values.pop(PROMPT, None)
+        values.pop(PROMPT_ID, None)
+        return values
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from foxbatch import canonical
 from foxbatch.canonical import Digest, JobId, Json
 from foxbatch.errors import Position, Problem, Related
 from foxbatch.manifest import Manifest
-from foxbatch.matrix.axes import PROMPT, Reading
+from foxbatch.matrix.axes import PROMPT, Choice, Reading
 from foxbatch.matrix.cells import Cell
 from foxbatch.matrix.expansion import Expansion, Prompt, fits, prepare, too_many
 from foxbatch.matrix.names import Names
@@ -131,28 +131,23 @@ class _Checks:
         self._checkers: dict[str, Checker] = {}
         self.first: dict[Digest, _First] = {}
 
-    def model(self, draft: Draft, recipe: Recipe, name: str) -> Model | None:
-        """Return the model of a valid request; what is wrong is counted for *name*."""
-        for problem in draft.problems:
-            self._tally.add(problem, name)
-        if MODEL in draft.broken:
-            return None
-        if MODEL not in draft.sources:
-            self._tally.add(_no_model(draft, recipe), name)
-            return None
-        asked = draft.request.get(MODEL)
+    def model(self, draft: Draft, recipe: Recipe) -> tuple[Model | None, list[Problem]]:
+        """Return the model of a valid request, and what is wrong or odd about it."""
         known = self._provider.models
+        if MODEL in draft.broken:
+            return None, draft.problems
+        if MODEL not in draft.sources:
+            return None, [*draft.problems, _no_model(draft, recipe)]
+        asked = draft.request.get(MODEL)
         if not isinstance(asked, str) or asked not in known:
-            self._unknown_model(draft, recipe, name)
-            return None
+            return None, [*draft.problems, *self._unknown_model(draft, recipe)]
         checker = self._checker(known[asked])
-        if checker.is_valid(draft.request):
-            for note in checker.notes(draft.request, _Locator(draft, recipe)):
-                self._tally.add(_placed(note, draft, recipe), name)
-            return None if draft.broken else known[asked]
-        for problem in self._explain(checker, draft, recipe):
-            self._tally.add(problem, name)
-        return None
+        if not checker.is_valid(draft.request):
+            found = self._explain(checker, draft, recipe)
+            return None, [*draft.problems, *found]
+        notes = checker.notes(draft.request, _Locator(draft, recipe))
+        placed = [_placed(note, draft, recipe) for note in notes]
+        return None if draft.broken else known[asked], [*draft.problems, *placed]
 
     def _checker(self, model: Model) -> Checker:
         if model.name not in self._checkers:
@@ -174,18 +169,17 @@ class _Checks:
             if _parameter(problem) not in draft.broken
         ]
 
-    def _unknown_model(self, draft: Draft, recipe: Recipe, name: str) -> None:
+    def _unknown_model(self, draft: Draft, recipe: Recipe) -> Iterator[Problem]:
         asked = draft.request.get(MODEL)
         known = self._provider.models
         word = asked if isinstance(asked, str) else show(asked)
-        problem = Problem(
+        yield Problem(
             "E-MODEL-UNKNOWN",
             f"{self._provider.id} has no model {show(asked)}",
             recipe.position(draft, (MODEL,), key=False),
             suggest(word, known, "Models"),
             pointer=pointer(recipe.place(draft, (MODEL,))),
         )
-        self._tally.add(problem, name)
         near = nearest(word, known)
         if near is not None:
             # Names are probably right or wrong for the model that was meant.
@@ -194,7 +188,7 @@ class _Checks:
             if not checker.is_valid(meant.request):
                 for problem in self._explain(checker, meant, recipe):
                     if problem.code == "E-KEY-UNKNOWN":
-                        self._tally.add(problem, name)
+                        yield problem
 
     def is_first(self, job: Job, work: _Work, cell: Cell) -> bool:
         """Return whether no job before had this identity; a second one is counted."""
@@ -296,6 +290,7 @@ class _Work:
         self._recipe.renderer.warn_of_unused_lets()
         self._inert = self._recipe.inert_axes()
         self._names = Names(self.spec, product)
+        self._origins: dict[Choice, Origin] = {}
 
     def position(self, cell: Cell) -> Position:
         """Return where the jobs of *cell* come from, maybe in a text file."""
@@ -306,10 +301,15 @@ class _Work:
         return self._reading.position()
 
     def _origin(self, cell: Cell) -> Origin:
-        document = self._reading.manifest.document
         prompt = cell.get(PROMPT)
-        at = document.position(prompt.where) if prompt else self.position(cell)
-        return Origin(document.file, at.line)
+        if prompt is None:
+            position = self.position(cell)
+            return Origin(position.file, position.line)
+        if prompt not in self._origins:
+            document = self._reading.manifest.document
+            line = document.position(prompt.where).line
+            self._origins[prompt] = Origin(document.file, line)
+        return self._origins[prompt]
 
     def inert_difference(self, one: Cell, other: Cell) -> tuple[str, Position] | None:
         """Return the axis that tells two cells apart and changes no request."""
@@ -337,8 +337,11 @@ class _Work:
 
     def _checked(self, cell: Cell, repeat: int) -> tuple[Draft, Model | None]:
         draft = self._recipe.draft(cell, repeat)
-        name = self._names.plain(cell, repeat)
-        return draft, self._checks.model(draft, self._recipe, name)
+        model, problems = self._checks.model(draft, self._recipe)
+        jobs = 1 if self._recipe.uses_repeat else self._expansion.repeat
+        for problem in problems:
+            self._tally.add(problem, self._names.plain(cell, repeat), jobs)
+        return draft, model
 
     def _job(
         self, draft: Draft, model: Model | None, index: int, repeat: int

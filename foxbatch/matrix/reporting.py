@@ -35,13 +35,13 @@ class Tally:
         self._alone = [f"{pointer(where)}/" for where in alone]
         self._seen: dict[tuple[str, str, Position], _Seen] = {}
 
-    def add(self, problem: Problem, example: str) -> None:
-        """Count one more job with *problem*; *example* is its name."""
+    def add(self, problem: Problem, example: str, jobs: int = 1) -> None:
+        """Count one or more further *jobs* with *problem*, one called *example*."""
         key = (problem.code, problem.message, problem.position)
         seen = self._seen.get(key)
         if seen is None:
             seen = self._seen[key] = _Seen(problem, example)
-        seen.jobs += 1
+        seen.jobs += jobs
 
     def flush(self) -> None:
         """Report every problem with its count, in the order they were met."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import re
 import unicodedata
 from collections import Counter
@@ -32,8 +33,9 @@ def slug(text: str, limit: int) -> str:
 
     Whole words are kept as long as they fit in *limit* characters.
     """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    safe = _UNSAFE.sub("-", _RATIO.sub("x", plain)).strip("-._")
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    safe = _UNSAFE.sub("-", _RATIO.sub("x", text)).strip("-._")
     if len(safe) <= limit:
         return safe
     # A cut inside the first word is better than no word at all.
@@ -41,6 +43,7 @@ def slug(text: str, limit: int) -> str:
     return (cut or safe[:limit]).strip("-._")
 
 
+@functools.lru_cache(maxsize=256)
 def safe_step(text: str) -> str:
     """Return *text* as one folder or file name that every system accepts."""
     cut = text if len(text) <= MAX_STEP else text[: MAX_STEP - 5]
@@ -50,6 +53,7 @@ def safe_step(text: str) -> str:
     return f"_{cut}" if not cut or _RESERVED.match(cut) else cut
 
 
+@functools.lru_cache(maxsize=256)
 def inserted(text: str) -> str:
     """Return *text* as it may stand inside an output path: no folder, no `..`."""
     short = slug(text, _MAX_INSERTED)

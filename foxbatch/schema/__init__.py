@@ -137,6 +137,8 @@ class Checker:
 
     def notes(self, value: Json, locate: Locate) -> list[Problem]:
         """Return the schema's notes (`x-notes`) that hold for *value*."""
+        if not self._any_note.is_valid(value):
+            return []
         found = (note for note, when in self._notes if when.is_valid(value))
         return [_note(note, locate) for note in found]
 
@@ -151,8 +153,16 @@ class Checker:
 
     @functools.cached_property
     def _notes(self) -> list[tuple[dict[str, Json], jsonschema_rs.Validator]]:
-        notes = cast("list[dict[str, Json]]", self._schema.get("x-notes", []))
-        return [(note, _fast(note["when"])) for note in notes]
+        return [(note, _fast(note["when"])) for note in self._written_notes]
+
+    @functools.cached_property
+    def _any_note(self) -> jsonschema_rs.Validator:
+        # Most values have no note, and one question is faster than many.
+        return _fast({"anyOf": [False, *(one["when"] for one in self._written_notes)]})
+
+    @property
+    def _written_notes(self) -> list[dict[str, Json]]:
+        return cast("list[dict[str, Json]]", self._schema.get("x-notes", []))
 
 
 def _once(problems: Iterable[Problem]) -> list[Problem]:
