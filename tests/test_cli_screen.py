@@ -350,6 +350,28 @@ class TestPlainLines:
                 id="a task that cannot be found",
             ),
             pytest.param(
+                WatchEnded(
+                    job=JobId("job-a"),
+                    attempt=AttemptId("run-a"),
+                    watched_s=60,
+                    why="download: status 404",
+                ),
+                "overdue sea/a: download: status 404 after 1m 00s",
+                id="a file that cannot be fetched",
+            ),
+            pytest.param(
+                StatusSeen(
+                    job=JobId("job-a"),
+                    attempt=AttemptId("run-a"),
+                    status="dreaming",
+                    state="running",
+                    known=False,
+                ),
+                "unknown sea/a: the service says 'dreaming', which is taken for "
+                "running",
+                id="a status that nobody knows",
+            ),
+            pytest.param(
                 ArtifactStored(
                     job=JobId("job-a"),
                     attempt=AttemptId("run-a"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,9 +43,9 @@ class AtTerminal:
 
     def read_until(self, awaited: str | None) -> str:
         """Read until *awaited* is there, or to the end; return all that was seen."""
-        began = time.monotonic()
         while awaited is None or awaited not in self.plain:
-            assert time.monotonic() - began < PATIENCE_S, self.plain
+            ready, _, _ = select.select([self._master], [], [], PATIENCE_S)
+            assert ready, f"silent after: {self.plain}"
             try:
                 piece = os.read(self._master, 65536)
             except OSError:  # EIO is how Linux says that the other side has closed
@@ -61,6 +61,17 @@ class AtTerminal:
 
     def type_(self, text: str) -> None:
         os.write(self._master, text.encode())
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C as people do: again, if nothing happened.
+
+        A signal just before `input` waits for the keyboard is not noticed by Python
+        before it wakes up.
+        """
+        alive = True
+        while alive:
+            self.process.send_signal(signal.SIGINT)
+            alive = not select.select([self._master], [], [], PATIENCE_S / 10)[0]
 
     def end(self) -> int:
         self.read_until(None)
@@ -163,7 +174,7 @@ def test_paid_run_asks_first_and_only_yes_buys(
     asking.read_until("Submit them? [y/N]")
 
     if typed == "\x03":
-        asking.process.send_signal(signal.SIGINT)
+        asking.interrupt()
     else:
         asking.type_(typed)
 
@@ -236,3 +247,54 @@ class TestStreams:
             stream.write("海 \udcff")
 
         assert (tmp_path / "out").read_text("utf-8") == "海 \\udcff"
+
+
+class TestProgram:
+    """Commands to type next are such as the shell would find."""
+
+    @pytest.fixture
+    def script(self, tmp_path: Path) -> Path:
+        path = tmp_path / ".venv" / "bin" / "foxbatch"
+        path.parent.mkdir(parents=True)
+        path.touch(mode=0o755)
+        return path
+
+    def typed(
+        self, monkeypatch: pytest.MonkeyPatch, script: Path, called: str, path: str
+    ) -> str:
+        monkeypatch.chdir(script.parents[2])
+        monkeypatch.setattr(sys, "argv", [called])
+        monkeypatch.setenv("PATH", path)
+        return Terminal({}).program
+
+    def test_its_name_does_where_the_shell_finds_it(
+        self, monkeypatch: pytest.MonkeyPatch, script: Path
+    ) -> None:
+        typed = self.typed(monkeypatch, script, str(script), str(script.parent))
+
+        assert typed == "foxbatch"
+
+    @pytest.mark.parametrize("called", [".venv/bin/foxbatch", "{}"])
+    def test_its_path_is_needed_elsewhere(
+        self, monkeypatch: pytest.MonkeyPatch, script: Path, called: str
+    ) -> None:
+        typed = self.typed(monkeypatch, script, called.format(script), "/nowhere")
+
+        assert typed == ".venv/bin/foxbatch"
+
+    def test_its_whole_path_is_needed_from_another_folder(
+        self, monkeypatch: pytest.MonkeyPatch, script: Path, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(sys, "argv", [str(script)])
+        monkeypatch.setenv("PATH", "/nowhere")
+        (tmp_path / "other").mkdir()
+        monkeypatch.chdir(tmp_path / "other")
+
+        assert Terminal({}).program == str(script)
+
+    def test_a_module_goes_by_its_name(
+        self, monkeypatch: pytest.MonkeyPatch, script: Path
+    ) -> None:
+        typed = self.typed(monkeypatch, script, "/x/__main__.py", "/nowhere")
+
+        assert typed == "foxbatch"

@@ -520,7 +520,8 @@ def test_a_scan_leaves_out_what_is_wrong_and_says_so() -> None:
     assert [problem.position.line for problem in found.problems] == [2, 3, 4, 5, 8]
     assert (manifest.name, manifest.provider) == ("", "")
     assert manifest.retry == RetryPolicy(attempts=3)
-    assert (manifest.vars, manifest.doubtful_vars) == ({"good": 1}, {"bad"})
+    assert manifest.vars == {"good": 1}
+    assert manifest.doubtful_vars == {"bad"}
     assert [spec.where for spec in manifest.specs] == [("jobs", 0)]
     assert not manifest.complete
 

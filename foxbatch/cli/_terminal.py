@@ -6,9 +6,12 @@ import contextlib
 import io
 import json
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from foxbatch.canonical import Json
@@ -40,6 +43,16 @@ class Terminal:
     def asks(self) -> bool:
         """Whether somebody is there to answer a question."""
         return sys.stdin.isatty() and sys.stderr.isatty()
+
+    @cached_property
+    def program(self) -> str:
+        """What to type for this program: its name where the shell would find it."""
+        mine, found = Path(sys.argv[0]), shutil.which("foxbatch")
+        if mine.stem != "foxbatch" or (found and Path(found).samefile(mine)):
+            return "foxbatch"
+        with contextlib.suppress(ValueError):
+            mine = mine.absolute().relative_to(Path.cwd())
+        return shlex.quote(str(mine))
 
     @cached_property
     def out(self) -> Console:

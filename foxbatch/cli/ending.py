@@ -23,11 +23,13 @@ _TROUBLE = ("✗", "bold red")
 def show(terminal: Terminal, summary: RunSummary, progress: Progress | None) -> None:
     """Tell what a run came to: the outcome, the troubles, the files, the next steps."""
     terminal.say()
-    for line in _told(summary, progress):
+    for line in _told(summary, progress, terminal.program):
         terminal.err.print(line, soft_wrap=True)
 
 
-def _told(summary: RunSummary, progress: Progress | None) -> Iterator[Text]:
+def _told(
+    summary: RunSummary, progress: Progress | None, program: str
+) -> Iterator[Text]:
     mark, colour = _MARKS.get(summary.exit_code, _TROUBLE)
     yield Text.assemble((f"{mark} ", colour), (headline(summary), "bold"))
     yield _counted(summary)
@@ -41,7 +43,8 @@ def _told(summary: RunSummary, progress: Progress | None) -> Iterator[Text]:
         yield Text()
         for number, command in enumerate(summary.next):
             label = "next" if number == 0 else ""
-            yield Text.assemble((f"  {label:<9}", "dim"), (command, "cyan"))
+            typed = program + command.removeprefix("foxbatch")
+            yield Text.assemble((f"  {label:<9}", "dim"), (typed, "cyan"))
 
 
 def headline(summary: RunSummary) -> str:
@@ -91,7 +94,7 @@ def _remarks(progress: Progress) -> Iterator[Text]:
 def _files(summary: RunSummary, progress: Progress | None) -> Iterator[Text]:
     from foxbatch.api import show_path
 
-    stored = "what was downloaded"
+    stored = "what was downloaded" if summary.counts.get(Phase.DONE) else "empty yet"
     if progress is not None and progress.files:
         stored = f"{count(progress.files, 'new file')}, {size(progress.bytes)}"
     rows = [("files", show_path(summary.run_dir) + "/", "")]

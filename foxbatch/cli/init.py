@@ -48,16 +48,16 @@ def init_command(terminal: Terminal, *, folder: Path) -> int:
         ) from error
     terminal.say()
     terminal.say("next")
-    for command in _next(folder):
+    for command in _next(folder, terminal.program):
         terminal.say(f"  {command}")
     return ExitCode.DONE
 
 
-def _next(folder: Path) -> Iterator[str]:
+def _next(folder: Path, program: str) -> Iterator[str]:
     if folder != Path():
         yield f"cd {shlex.quote(str(folder))}"
-    yield f"foxbatch plan {MANIFEST}"
-    yield f"foxbatch run {MANIFEST}"
+    yield f"{program} plan {MANIFEST}"
+    yield f"{program} run {MANIFEST}"
 
 
 def _written(folder: Path) -> Iterator[tuple[Path, str]]:

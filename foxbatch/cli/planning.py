@@ -12,7 +12,7 @@ from rich.text import Text
 from foxbatch.canonical import Json
 from foxbatch.cli._tables import Cell, Column, show_table
 from foxbatch.cli._terminal import Terminal
-from foxbatch.cli._text import count, one_line
+from foxbatch.cli._text import one_line
 from foxbatch.cli.progress import label_of
 from foxbatch.cli.screen import PHASE_COLOURS, estimate_in_words
 from foxbatch.clock import show_duration
@@ -64,7 +64,7 @@ def _sums(plan: Plan, wanted: Wanted, run_dir: Path) -> Iterator[tuple[str, str]
     did = ", ".join(
         f"{counts[action]:,} {action}" for action in Action if counts[action]
     )
-    yield "jobs", f"{count(len(plan.jobs), 'job')}: {did}" if did else "none"
+    yield "jobs", f"{len(plan.jobs):,}: {did}" if did else "none"
     yield "estimate", estimate_in_words(plan.estimate)
     yield "run dir", one_line(show_path(run_dir))
     yield "pace", _pace(wanted)

@@ -25,6 +25,7 @@ from foxbatch.events import (
     Event,
     JobFailed,
     JobPlanned,
+    StatusSeen,
     SubmitAccepted,
     SubmitUnknown,
     WatchEnded,
@@ -249,6 +250,9 @@ def accepted_line(fact: SubmitAccepted) -> str:
     return f"accepted job={fact.job} task={fact.task} credits={reserved}"
 
 
+_WHY_ENDED = {"patience": "not finished yet", "not_found": "not found"}
+
+
 def remarkable(fact: Event, progress: Progress) -> Text | None:
     """Return what a person should know of *fact*, if anything."""
     match fact:
@@ -257,9 +261,12 @@ def remarkable(fact: Event, progress: Progress) -> Text | None:
         case SubmitUnknown():
             return _said("held", "magenta", progress.held[fact.job])
         case WatchEnded():
-            why = "not found" if fact.why == "not_found" else "not finished yet"
+            why = _WHY_ENDED.get(fact.why, fact.why)
             after = f"{why} after {show_duration(fact.watched_s)}"
             return _said("overdue", "yellow", Remark(progress.label(fact.job), after))
+        case StatusSeen() if not fact.known:
+            odd = f"the service says {fact.status!r}, which is taken for running"
+            return _said("unknown", "yellow", Remark(progress.label(fact.job), odd))
         case ArtifactStored() if fact.mismatch:
             remark = Remark(progress.label(fact.job), "; ".join(fact.mismatch))
             return _said("mismatch", "yellow", remark)

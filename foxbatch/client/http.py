@@ -197,7 +197,7 @@ class ServiceClient:
             target.close()
 
     def _words(self, error: httpx.RequestError) -> str:
-        said = redact(str(error), self._secrets, bound=300)
+        said = redact(str(error), self._secrets, bound=300).rstrip(". ")
         return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
