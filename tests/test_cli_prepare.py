@@ -187,7 +187,7 @@ class TestPlan:
 
         assert ended.code == 0
         assert ended.out.count("new    submit  not bought yet") == 2
-        assert "jobs      2 jobs: 2 submit\n" in ended.out
+        assert "jobs      2: 2 submit\n" in ended.out
         assert "estimate  not known: nothing like it was bought here yet\n" in ended.out
         assert "run dir   runs/sea@sandbox\n" in ended.out
         assert "pace      16 in flight, 50 requests/s" in ended.out

@@ -122,7 +122,7 @@ def test_nothing_moves_and_nothing_is_coloured_where_that_is_unwanted(
 
     assert listing.end() == 0
     assert "\x1b" not in listing.seen
-    assert "jobs      2 jobs: 2 submit\n" in listing.plain
+    assert "jobs      2: 2 submit\n" in listing.plain
 
 
 def test_run_says_in_lines_how_it_goes_where_nothing_may_move(

@@ -449,3 +449,15 @@ jobs: [{jobs}]
     problem = next(p for p in outcome.problems if p.severity is Severity.ERROR)
     assert problem.jobs == counted
     assert bool(problem.example) is (counted is not None)
+
+
+def test_an_include_about_a_value_that_is_wrong_is_not_called_new() -> None:
+    outcome = expand_job("""
+        prompts: [x]
+        matrix:
+          axes: {seed: ["${{ vars.n }}", 2]}
+          include: [{seed: 1, sound: true}]
+    """)
+
+    assert outcome.errors == ["E-REF-UNKNOWN"]
+    assert not {"N-INC-NEW", "W-INC-NEW"}.intersection(outcome.codes)

@@ -255,9 +255,8 @@ def _hinted(problem: Problem, draft: Draft) -> Problem:
     """Return *problem*, with a hint for those who expect a list to multiply jobs."""
     value = draft.request.get(_parameter(problem))
     whole = problem.pointer.count("/") == 1
-    if problem.hint or problem.code != "E-TYPE" or not whole or not value:
-        return problem
-    if not isinstance(value, list):
+    many = isinstance(value, list) and value and whole
+    if problem.hint or problem.code != "E-TYPE" or not many:
         return problem
     hint = "To make a job for each of these values, put the list in `matrix.axes`."
     return replace(problem, hint=hint)

@@ -81,10 +81,10 @@ class Document:
         where: Where = ()
         node = self._root
         while node is not None:
-            step = next((s for s in node.children if _holds(node, s, position)), None)
-            if step is None:
-                break
-            where, node = (*where, step), node.children[step]
+            inside = (step for step in node.children if _holds(node, step, position))
+            step = next(inside, None)
+            where = where if step is None else (*where, step)
+            node = None if step is None else node.children[step]
         return where
 
     def is_block(self, where: Where) -> bool:
