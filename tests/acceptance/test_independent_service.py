@@ -49,7 +49,8 @@ def test_five_hundred_jobs_are_five_hundred_creations_and_files(
     run_dir = terminal.folder / "runs" / "large@foxapi"
     assert len(list((run_dir / "artifacts").rglob("*.mp4"))) == 500
     assert_valid_ledger(run_dir)
-    records = [json.loads(line) for line in (run_dir / "results.jsonl").open()]
+    lines = (run_dir / "results.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
     assert {record["phase"] for record in records} == {"done"}
     assert len({record["task"] for record in records}) == 500
 
