@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +12,16 @@ from pathlib import Path
 import pytest
 
 from foxbatch import api
-from foxbatch.errors import ExitCode, InvalidError, OriginError, UsageError
+from foxbatch.errors import (
+    ExitCode,
+    InvalidError,
+    OriginError,
+    RunDirError,
+    UsageError,
+)
 from foxbatch.events import Event, RunStarted, SubmitAccepted
 from foxbatch.lifecycle import Phase
+from foxbatch.sandbox import EmbeddedSandbox, SandboxOptions
 
 pytestmark = pytest.mark.anyio
 
@@ -690,3 +697,127 @@ jobs:
             list(api.expand(api.load_manifest(path)))
 
         assert [problem.code for problem in caught.value.problems] == ["E-ENUM"]
+
+
+async def test_a_branch_that_bought_the_same_is_loud(
+    write: WriteManifest, tmp_path: Path
+) -> None:
+    """Two machines that did not know of each other; their files are put together."""
+    wanted = api.load_manifest(write("A fox"))
+    mine = await api.run(wanted, replace(OPTIONS, out=tmp_path / "mine"))
+    theirs = await api.run(wanted, replace(OPTIONS, out=tmp_path / "theirs"))
+    for ledger in (theirs.run_dir / "ledger").iterdir():
+        ledger.rename(mine.run_dir / "ledger" / ledger.name)
+
+    again = await api.run(wanted, replace(OPTIONS, out=mine.run_dir))
+
+    (problem,) = again.problems
+    assert "was bought 2 times without a recorded reason" in problem
+    assert problem in api.status(mine.run_dir).problems
+    for ledger in (mine.run_dir / "ledger").iterdir():
+        assert ledger.stem.rpartition("-")[2] in problem
+
+
+async def test_a_missing_ledger_file_is_loud(
+    write: WriteManifest, tmp_path: Path
+) -> None:
+    wanted = api.load_manifest(write("A fox"))
+    slow = replace(OPTIONS, detach=True, speed=1)
+    left = await api.run(wanted, slow)
+    (first,) = (left.run_dir / "ledger").iterdir()
+    await api.run(wanted, replace(slow, detach=False, stop_after_s=0.5))
+    first.rename(tmp_path / "lost")
+
+    problems = api.status(left.run_dir).problems
+
+    assert any("a file is missing" in problem for problem in problems)
+
+
+class TestAProviderFile:
+    """A service that somebody describes in the checkout."""
+
+    FILE = (
+        "foxbatch: 1\nlike: foxapi\nid: mine\npaid: false\nbase_url: {}\n"
+        "key_env: FOXBATCH_KEY_MINE\n"
+    )
+
+    @pytest.fixture
+    def url(self) -> Iterator[str]:
+        with EmbeddedSandbox(SandboxOptions(speed=200)) as sandbox:
+            yield sandbox.url
+
+    async def test_it_is_kept_so_that_collect_needs_nothing_else(
+        self, write: WriteManifest, tmp_path: Path, url: str
+    ) -> None:
+        (tmp_path / "mine.yaml").write_text(self.FILE.format(url))
+        options = replace(OPTIONS, environ={"FOXBATCH_KEY_MINE": "sk-mine"})
+        wanted = api.load_manifest(write("A fox"), provider="./mine.yaml")
+        left = await api.run(wanted, replace(options, detach=True))
+        (tmp_path / "mine.yaml").unlink()
+
+        summary = await api.collect(left.run_dir, options)
+
+        assert summary.counts == {"done": 1}
+        for kept in (left.run_dir / "manifests").iterdir():
+            kept.unlink()
+        with pytest.raises(RunDirError, match="cannot be read"):
+            await api.collect(left.run_dir, options)
+
+    async def test_another_key_is_another_account_unless_a_person_says_so(
+        self, write: WriteManifest, tmp_path: Path, url: str
+    ) -> None:
+        (tmp_path / "mine.yaml").write_text(self.FILE.format(url))
+        wanted = api.load_manifest(write("A fox"), provider="./mine.yaml")
+        first = replace(OPTIONS, environ={"FOXBATCH_KEY_MINE": "sk-1"})
+        second = replace(OPTIONS, environ={"FOXBATCH_KEY_MINE": "sk-2"})
+        await api.run(wanted, first)
+
+        with pytest.raises(OriginError) as caught:
+            await api.run(wanted, second)
+        summary = await api.run(wanted, replace(second, same_account=True))
+
+        assert "--same-account" in caught.value.hint
+        assert summary.submitted == 0
+
+    async def test_its_key_may_stand_in_a_file(
+        self, write: WriteManifest, tmp_path: Path, url: str
+    ) -> None:
+        (tmp_path / "mine.yaml").write_text(self.FILE.format(url))
+        (tmp_path / "key").write_text("sk-mine\n")
+        wanted = api.load_manifest(write("A fox"), provider="./mine.yaml")
+        named = {"FOXBATCH_KEY_MINE_FILE": str(tmp_path / "key")}
+
+        summary = await api.run(wanted, replace(OPTIONS, environ=named))
+
+        assert summary.counts == {"done": 1}
+
+    async def test_a_key_file_that_cannot_be_read_is_named(
+        self, write: WriteManifest, tmp_path: Path, url: str
+    ) -> None:
+        (tmp_path / "mine.yaml").write_text(self.FILE.format(url))
+        wanted = api.load_manifest(write("A fox"), provider="./mine.yaml")
+        named = {"FOXBATCH_KEY_MINE_FILE": str(tmp_path / "none")}
+
+        with pytest.raises(UsageError, match="cannot be read"):
+            await api.run(wanted, replace(OPTIONS, environ=named))
+
+
+async def test_a_directory_that_no_run_was_in_cannot_be_collected(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(RunDirError, match="holds no run yet"):
+        await api.collect(tmp_path, OPTIONS)
+
+
+async def test_what_cannot_be_kept_is_said_before_anything_is_sent(
+    write: WriteManifest,
+) -> None:
+    wanted = api.load_manifest(write("A fox"))
+    run_dir = api.default_run_dir(wanted)
+    run_dir.mkdir(parents=True)
+    (run_dir / "manifests").write_text("in the way")
+
+    with pytest.raises(RunDirError, match="cannot be written"):
+        await api.run(wanted, OPTIONS)
+
+    assert not (run_dir / "ledger").exists()

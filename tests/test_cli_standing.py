@@ -23,13 +23,15 @@ def job(phase: Phase, **fields: object) -> JobStatus:
     return JobStatus(job=JobId("abc"), name="sea", phase=phase, **(known | fields))  # type: ignore[arg-type]  # as the caller names them
 
 
-def told(*jobs: JobStatus, pid: int | None = None, torn: tuple[str, ...] = ()) -> str:
+def told(
+    *jobs: JobStatus, pid: int | None = None, problems: tuple[str, ...] = ()
+) -> str:
     status = Status(
         run_dir=Path("runs/sea@foxapi"),
         jobs=jobs,
         running_pid=pid,
         at_risk=tuple(one for one in jobs if one.valid_until),
-        torn=torn,
+        problems=problems,
     )
     return "\n".join(line.plain for line in standing.summary(status))
 
@@ -62,10 +64,8 @@ def test_held_jobs_come_with_the_command(alive: bool, words: str) -> None:
     assert text.endswith("type foxbatch settle runs/sea@foxapi abc")
 
 
-def test_torn_file_is_said() -> None:
-    assert told(torn=("x.jsonl",)).endswith(
-        "ledger/x.jsonl ends in an unfinished line, ignored"
-    )
+def test_what_no_phase_says_is_said() -> None:
+    assert told(problems=("bought twice",)).endswith("! bought twice")
 
 
 @pytest.mark.parametrize(

@@ -506,6 +506,13 @@ class TestWhoIsAlive:
 
         assert live_runs(fold(LIFE[:3]), tmp_path, host=HERE) == {}
 
+    def test_the_last_writer_of_a_damaged_ledger_is_just_another_process(
+        self, folder: Path
+    ) -> None:
+        kept(folder, b"{}\n{}\n", "1.jsonl")
+
+        assert last_writer(folder) == "another process"
+
     def test_the_last_writer_is_the_newest_that_did_not_end(self, folder: Path) -> None:
         kept(folder, b"".join(LINES), "1.jsonl")
         assert last_writer(folder) == "another process"

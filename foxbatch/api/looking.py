@@ -11,6 +11,7 @@ from pathlib import Path
 
 from foxbatch import planner
 from foxbatch.api.place import Place, default_run_dir, starts
+from foxbatch.api.summary import loud
 from foxbatch.api.wanted import Wanted, checked_jobs
 from foxbatch.canonical import JobId, Json
 from foxbatch.clock import Clock, SystemClock, to_text
@@ -56,14 +57,14 @@ class Status:
         jobs: In the order in which they were first planned.
         running_pid: Process that works on the directory now, on this machine.
         at_risk: Jobs whose results vanish soon and are not downloaded.
-        torn: Ledger files that end in an unfinished line.
+        problems: What a person has to hear although no phase says it.
     """
 
     run_dir: Path
     jobs: tuple[JobStatus, ...]
     running_pid: int | None
     at_risk: tuple[JobStatus, ...]
-    torn: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     @property
     def phases(self) -> dict[str, int]:
@@ -82,6 +83,7 @@ class Status:
                 {"job": job.job, "name": job.name, "valid_until": job.valid_until}
                 for job in self.at_risk
             ],
+            "problems": list(self.problems),
         }
 
 
@@ -149,17 +151,15 @@ def status(run_dir: Path, *, clock: Clock | None = None) -> Status:
     reading = read_ledger(run_dir)
     state = reading.state
     alive = live(state, run_dir)
-    jobs = tuple(
-        _job_status(state.jobs[record.job], state, alive)
-        for record in records(state, live=alive)
-    )
+    found = records(state, live=alive)
+    jobs = tuple(_job_status(state.jobs[record.job], state, alive) for record in found)
     soon = (clock or SystemClock()).now() + timedelta(hours=AT_RISK_H)
     return Status(
         run_dir=run_dir,
         jobs=jobs,
         running_pid=next(iter(alive.values()), None),
         at_risk=tuple(job for job in jobs if _is_at_risk(job, soon)),
-        torn=tuple(reading.torn),
+        problems=tuple(loud(state, reading.torn, found)),
     )
 
 

@@ -109,12 +109,11 @@ def loud(
                 f"job {job.id} was bought, but no ledger file here says what it is: "
                 "a file is missing"
             )
-        bought = job.unexplained_purchases()
-        if bought:
-            runs = ", ".join(attempt.run for attempt in bought)
+        if bought := job.unexplained_purchases():
+            files = " and ".join(f"*-{attempt.run}.jsonl" for attempt in bought)
             found.append(
                 f"{job.name} ({job.id}) was bought {len(bought)} times without a "
-                f"recorded reason, in ledger files of runs {runs}"
+                f"recorded reason, in ledger/{files}"
             )
     found += [
         f"{record.name}: {stored.path} differs from the request: {difference}"

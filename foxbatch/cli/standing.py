@@ -67,8 +67,8 @@ def summary(status: api.Status) -> Iterator[Text]:
                 f" settle {api.show_path(status.run_dir)} {job.job}",
                 "magenta",
             )
-    for name in status.torn:
-        yield Text(f"ledger/{name} ends in an unfinished line, ignored", "yellow")
+    for problem in status.problems:
+        yield Text(f"! {one_line(problem)}", "yellow")
 
 
 def watch(terminal: Terminal, run_dir: Path) -> None:
