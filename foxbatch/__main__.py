@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-
-from foxbatch.cli import main
+from collections.abc import Sequence
 
 __all__ = ["main"]
+
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code, also when a signal comes early.
+
+    Nothing of foxbatch is imported before signals are heard: loading and expanding take
+    a moment, in which Ctrl-C and SIGTERM must mean what they mean later.
+    """
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        from foxbatch.cli import main as command
+
+        code = command(argv)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        code = _INTERRUPTED
+    _say_nothing_else(code)
+    return code
+
+
+def _say_nothing_else(code: int) -> None:
+    """Let a signal that comes now end the process with the *code* that was decided."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: os._exit(code))
+
 
 if __name__ == "__main__":
     sys.exit(main())

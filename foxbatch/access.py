@@ -13,7 +13,10 @@ they say about the address is worth less than what the user says outside the che
       the checkout           `.env`         loopback, trusted hosts
     any                      none needed    anywhere
 
-Trusted are the hosts of `--trust-host` and of the user's own configuration. An address
+A host is meant with its port: a built-in host with the port of the provider's own
+address, a trusted one with 443 unless it was named with another. On loopback a host
+that is trusted by name is trusted on every port. Trusted are the hosts of
+`--trust-host` and of the user's own configuration. An address
 in `.env` that is one of the provider's own says nothing new and counts as the
 provider's. The key that a provider file may ask for is named after its id: the user set
 it for this service, which is why loopback is enough there. Everywhere: https, except
@@ -36,6 +39,7 @@ from foxbatch.errors import KeyUnusableError, UsageError
 from foxbatch.events import Origin
 from foxbatch.provider import Provider, canonical_url, host_of, is_loopback
 
+_HTTPS_PORT = 443
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 _ACCOUNT = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 _ACCOUNT_PURPOSE = b"foxbatch/account/1"
@@ -115,6 +119,29 @@ def key_file(provider: Provider, environ: Mapping[str, str]) -> Path | None:
     return Path(named) if named else None
 
 
+def trusted_host(text: str) -> str:
+    """Return a `HOST` or `HOST:PORT` in its one spelling.
+
+    Raises:
+        ValueError: It is neither, and the message says why.
+    """
+    if "://" in text:
+        raise ValueError(f"{text!r} is an address, not a host")
+    if re.search(r"[/\\@?#*,\s]", text) or not text.isascii():
+        raise ValueError(f"{text!r} has a character that is in no host")
+    bare_ipv6 = text.count(":") > 1 and not text.startswith("[")
+    shown = f"[{text}]" if bare_ipv6 else text
+    try:
+        canonical_url(f"https://{shown}")  # knows what a host is
+        parts = urlsplit(f"https://{shown}")
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"{text!r} is no HOST or HOST:PORT") from None
+    if shown.endswith(":") or port == 0:
+        raise ValueError(f"{text!r} has no port after the colon")
+    return parts.netloc.lower()
+
+
 def decide(
     provider: Provider,
     *,
@@ -138,10 +165,11 @@ def decide(
         UsageError: The address cannot be used.
         KeyUnusableError: The key is missing, malformed, or must not go there.
     """
+    hosts = _trusted_hosts(trusted)
     found = _address(provider, environ, dotenv, base_url)
     key, key_source = _key(provider, environ, dotenv, key_text)
     if key is not None:
-        _check_binding(provider, found, key_source, trusted)
+        _check_binding(provider, found, key_source, hosts)
     account = _account(provider, environ, dotenv, key)
     if provider.embedded:
         return Access(
@@ -154,6 +182,16 @@ def decide(
     home = provider.base_url if known else found.url
     origin = Origin(provider.id, home, account)
     return Access(base_url=found.url, key=key, account=account, origin=origin)
+
+
+def _trusted_hosts(texts: AbstractSet[str]) -> frozenset[str]:
+    try:
+        return frozenset(map(trusted_host, texts))
+    except ValueError as error:
+        raise UsageError(
+            f"a trusted host cannot be used: {error}",
+            hint="Write a host such as api.example.com, or api.example.com:8443.",
+        ) from None
 
 
 def _address(
@@ -246,9 +284,9 @@ def _check_binding(
     provider: Provider, found: _Found, key_source: _From, trusted: AbstractSet[str]
 ) -> None:
     """Raise unless the table at the top of this module lets the key go there."""
-    host = host_of(found.url)
-    names = {name.lower() for name in trusted}
-    if host in names or urlsplit(found.url).netloc in names:
+    host = urlsplit(found.url).netloc
+    on_loopback = is_loopback(host_of(found.url))
+    if not trusted.isdisjoint(_names(found.url, any_port=on_loopback)):
         return
     if found.source is _From.DOTENV and key_source is not _From.DOTENV:
         raise KeyUnusableError(
@@ -257,11 +295,22 @@ def _check_binding(
             hint=f"If you want that, type --trust-host {host}, or set"
             f" {provider.base_url_env} in the environment.",
         )
-    if not (host in provider.hosts or is_loopback(host)):
+    if not (host in provider.hosts or on_loopback):
         raise KeyUnusableError(
             f"{host} is no host of {provider.title}: the key is not sent there",
             hint=f"If you want that, type --trust-host {host}.",
         )
+
+
+def _names(url: str, *, any_port: bool) -> frozenset[str]:
+    """Return how the host of *url* may be named by somebody who trusts it."""
+    parts = urlsplit(url)
+    name = parts.netloc if parts.port is None else parts.netloc.rpartition(":")[0]
+    port = parts.port or (_HTTPS_PORT if parts.scheme == "https" else 80)
+    named = {f"{name}:{port}"}
+    if any_port or port == _HTTPS_PORT:
+        named.add(name)
+    return frozenset(named)
 
 
 def _account(

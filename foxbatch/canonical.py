@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring as _quoted
 from typing import NewType, TypeAlias
@@ -16,6 +17,14 @@ Digest = NewType("Digest", str)
 
 JobId = NewType("JobId", str)
 """First 20 characters of the lower-case base32 of a job's SHA-256."""
+
+NOT_TEXT = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)
+"""A character that no text may hold, written or escaped: what YAML calls unprintable.
+
+Control characters except tab and line ends, halves of surrogate pairs, U+FFFE, U+FFFF.
+"""
 
 MAX_SAFE_INTEGER = 2**53 - 1
 _JOB_ID_DIGITS = 25  # hexadecimal ones, 100 bits: 20 characters of base32

@@ -310,11 +310,14 @@ class WatchEnded(AttemptFact, frozen=True, tag="watch.ended"):
 
     Attributes:
         watched_s: How long this run watched it, in seconds.
-        why: `patience` or `not_found`.
+        why: `patience`, `not_found`, or `download` where the results are there and
+            cannot be fetched now.
+        message: What stood in the way of a download.
     """
 
     watched_s: float
     why: str = "patience"
+    message: str = ""
 
 
 class ArtifactStored(AttemptFact, frozen=True, tag="artifact.stored"):

@@ -26,7 +26,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import filelock
@@ -37,6 +37,7 @@ from foxbatch.durable import Fsync, make_folder, sync_folder
 from foxbatch.errors import LedgerError, RunDirLockedError, TransitionError
 from foxbatch.events import (
     FORMAT,
+    ArtifactStored,
     Event,
     RunId,
     RunStarted,
@@ -150,9 +151,9 @@ class LedgerWriter:
 def _cannot_write(path: Path, error: OSError) -> LedgerError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     hint = (
-        "Free some space and type the same command again; nothing is lost."
+        "Free some space and type the same command again."
         if full
-        else "Mend that and type the same command again; nothing is lost."
+        else "Mend that and type the same command again."
     )
     return LedgerError(
         f"{path} cannot be written: {error.strerror or error}", hint=hint
@@ -220,10 +221,18 @@ def _check_place(path: Path, number: int, event: Event, lane: Lane) -> None:
         raise _damaged(path, number, f"seq is {event.seq} where {number} belongs")
     if event.run != lane.run:
         raise _damaged(path, number, f"it belongs to run {event.run}, not {lane.run}")
+    if isinstance(event, ArtifactStored) and _leads_out(event.path):
+        raise _damaged(path, number, f"{event.path!r} is outside the run directory")
     try:
         lane.admit(event)
     except TransitionError as error:
         raise _damaged(path, number, str(error)) from None
+
+
+def _leads_out(path: str) -> bool:
+    """Return whether *path* is no plain relative path: ledgers come from branches."""
+    pure = PurePosixPath(path)
+    return pure.is_absolute() or ".." in pure.parts or "\\" in path
 
 
 def _damaged(path: Path, number: int, why: str) -> LedgerError:

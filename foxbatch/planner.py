@@ -31,6 +31,9 @@ class Action(StrEnum):
     ORPHAN = "orphan"
 
 
+WRITTEN_OFF = "written_off"
+"""Failure class of a job that a person gave up."""
+
 BUYS = frozenset({Action.SUBMIT, Action.RETRY})
 """Actions that send a POST."""
 
@@ -105,7 +108,8 @@ class Choice:
 
     Attributes:
         only: Globs on a job's spec, name or id; empty means all.
-        retry_failed: Failure classes to buy again; `{"*"}` means every class.
+        retry_failed: Failure classes to buy again; `{"*"}` means every class but
+            `written_off`, which has to be named: giving up was a decision.
     """
 
     only: tuple[str, ...] = ()
@@ -113,10 +117,23 @@ class Choice:
 
     def selects(self, job: JobPlanned) -> bool:
         """Return whether `only` names *job*."""
-        if not self.only:
-            return True
-        names = (job.spec, job.name, f"{job.spec}/{job.name}", job.job)
-        return any(fnmatch.fnmatchcase(n, p) for n in names for p in self.only)
+        return not self.only or any(_names(glob, job) for glob in self.only)
+
+    def selects_nothing(self, jobs: Sequence[JobPlanned]) -> list[str]:
+        """Return the globs of `only` that name none of *jobs*."""
+        return [
+            glob for glob in self.only if not any(_names(glob, job) for job in jobs)
+        ]
+
+    def repeats(self, failure_class: str) -> bool:
+        """Return whether failures of that class are to be bought again."""
+        every = "*" in self.retry_failed and failure_class != WRITTEN_OFF
+        return every or failure_class in self.retry_failed
+
+
+def _names(glob: str, job: JobPlanned) -> bool:
+    names = (job.spec, job.name, f"{job.spec}/{job.name}", job.job)
+    return any(fnmatch.fnmatchcase(name, glob) for name in names)
 
 
 def as_planned(job: Job, manifest: Digest) -> JobPlanned:
@@ -253,11 +270,11 @@ def _about_failure(
 ) -> tuple[Action, str, str]:
     failed = attempt.failed
     if failed is None:  # written off
-        failure_class, said = "written_off", "written off by a person"
+        failure_class, said = WRITTEN_OFF, "written off by a person"
     else:
         failure_class = failed.error_class
         said = f"failed ({failure_class}: {failed.code or failed.message})"
-    if choice.retry_failed & {"*", failure_class}:
+    if choice.repeats(failure_class):
         return Action.RETRY, f"{said}; asked for by --retry-failed", "retry_failed"
     if retry.allows(failure_class, accepted=known.accepted):
         bought = f"attempt {known.accepted + 1} of {retry.attempts}"

@@ -6,9 +6,20 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
+
+_SECONDS = re.compile("[0-9]+")
+_TIME = "[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_HTTP_DATE = re.compile(
+    rf"""(?x)
+    [A-Z][a-z]{{2}},\ [0-9]{{2}}\ [A-Z][a-z]{{2}}\ [0-9]{{4}}\ {_TIME}\ GMT
+    | [A-Z][a-z]{{5,8}},\ [0-9]{{2}}-[A-Z][a-z]{{2}}-[0-9]{{2}}\ {_TIME}\ GMT
+    | [A-Z][a-z]{{2}}\ [A-Z][a-z]{{2}}\ [ 0-9][0-9]\ {_TIME}\ [0-9]{{4}}
+    """
+)
+"""RFC 9110, section 5.6.7: the form of today, and two that must still be read."""
 
 Order = Literal["interleaved", "declared"]
 """In which order jobs are submitted. Not part of any identity."""
@@ -81,19 +92,20 @@ class RetryPolicy:
     def retry_after_s(self, header: str | None, now: datetime) -> float | None:
         """Return the wait that a `Retry-After` *header* asks for, in seconds, capped.
 
-        Both spellings of RFC 9110 are read. None where the header is absent, in the
-        past, or not to be understood.
+        Both spellings of RFC 9110 are read and no others. None where the header is
+        absent, in the past, or not to be understood.
         """
-        if header is None:
+        text = (header or "").strip(" \t")
+        if _SECONDS.fullmatch(text):
+            return min(float(text), self.retry_after_cap_s)  # inf if it never ends
+        if not _HTTP_DATE.fullmatch(text):
             return None
         try:
-            wait_s = float(header)
-        except ValueError:
-            try:
-                wait_s = (parsedate_to_datetime(header) - now).total_seconds()
-            except (ValueError, TypeError, OverflowError):
-                return None
-        # `not >=` also sorts out NaN; infinity is capped like any large number.
+            date = parsedate_to_datetime(text)
+        except (ValueError, TypeError, OverflowError):
+            return None
+        # One of the three forms names no zone; all three mean UTC.
+        wait_s = (date.replace(tzinfo=UTC) - now).total_seconds()
         return min(wait_s, self.retry_after_cap_s) if wait_s >= 0 else None
 
 

@@ -233,7 +233,9 @@ def failure_of(phase: Phase, attempt: Attempt | None) -> Failure | None:
             return Failure("unknown", "", "the process ended before an answer came")
         return Failure("unknown", "", attempt.unknown.why)
     if isinstance(attempt.watch, WatchEnded):
-        return Failure("overdue", attempt.watch.why, "")
+        ended = attempt.watch
+        error_class = "download" if ended.why == "download" else "overdue"
+        return Failure(error_class, ended.why, ended.message)
     return None
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from foxbatch.canonical import Digest, sha256
+from foxbatch.canonical import NOT_TEXT, Digest, sha256
 from foxbatch.errors import InvalidError, Position, Problem, Related
 
 MAX_BYTES = 16 * 1024 * 1024
+HIDDEN_HINT = "Copy the text to a file whose name does not begin with a dot."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,28 @@ def find_root(folder: Path) -> Path:
     return resolved
 
 
+def why_hidden(written: str, path: Path, root: Path) -> str:
+    """Return why a file of a checkout must not be read; empty where it may be.
+
+    A manifest may be a stranger's, and what it reads is sent to a service: secrets
+    stand in `.env` or `.git/config`, and in the record of a run.
+
+    Args:
+        written: The path as the manifest has it.
+        path: Where that leads, symbolic links resolved; below *root*.
+        root: The top of the project; a dot on the way to it does not matter.
+    """
+    inside = path.relative_to(root)
+    for step in (*PurePosixPath(written).parts, *inside.parts):
+        if step.startswith(".") and step not in {".", ".."}:
+            return f"{step} begins with a dot"
+    if inside.parent.name == "ledger" and inside.suffix == ".jsonl":
+        return "it is the ledger of a run"
+    return ""
+
+
 class Sources:
-    """Reads what a manifest names, and nothing outside the repository.
+    """Reads what a manifest names: nothing hidden, nothing outside the repository.
 
     Args:
         manifest_dir: Paths are relative to it.
@@ -84,8 +106,8 @@ class Sources:
             at: Where the manifest names the file.
 
         Raises:
-            InvalidError: The path leaves the repository, or there is no such file,
-                or it is too large or not UTF-8.
+            InvalidError: The path leaves the repository or is hidden, or there is no
+                such file, or it is too large or not text in UTF-8.
         """
         known = self._lines.get(relative)
         if known is None:
@@ -147,6 +169,7 @@ class Sources:
             except (OSError, RuntimeError):  # links in a circle
                 return path
             if path.is_relative_to(self._root):
+                self._check_hidden(relative, path, at)
                 return path
         raise _invalid(
             "E-PATH-ESCAPE",
@@ -155,11 +178,24 @@ class Sources:
             "Copy the file into the repository and name it relative to the manifest.",
         )
 
+    def _check_hidden(self, relative: str, path: Path, at: Position) -> None:
+        if why := why_hidden(relative, path, self._root):
+            raise _invalid(
+                "E-PATH-HIDDEN",
+                f"{relative} is not read: {why}",
+                at,
+                HIDDEN_HINT,
+            )
+
 
 def _neighbour(path: Path) -> str:
     """Return a sentence with the file of nearly that name, or nothing."""
     try:
-        names = sorted(entry.name for entry in path.parent.iterdir())
+        names = sorted(
+            entry.name
+            for entry in path.parent.iterdir()
+            if not entry.name.startswith(".")
+        )
     except OSError:
         return ""
     close = difflib.get_close_matches(path.name, names, n=1)
@@ -171,6 +207,8 @@ def _split(relative: str, content: bytes, at: Position) -> Lines:
         text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise _not_utf8(relative, content, error.start, at) from None
+    if found := NOT_TEXT.search(text):
+        raise _not_text(relative, text, found, at)
     items: list[Line] = []
     trailing: list[int] = []
     rows = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -188,24 +226,40 @@ def _split(relative: str, content: bytes, at: Position) -> Lines:
 
 
 def _not_utf8(relative: str, content: bytes, start: int, at: Position) -> InvalidError:
-    before = content[:start].decode("utf-8").removeprefix("\ufeff")
-    before = before.replace("\r\n", "\n").replace("\r", "\n")
-    line = before.count("\n") + 1
-    column = len(before) - before.rfind("\n")
-    position = Position(relative, line, column, line, column + 1)
-    return InvalidError(
-        (
-            Problem(
-                "E-UTF8",
-                f"{relative} is not UTF-8: byte 0x{content[start]:02X} "
-                f"at offset {start}, line {line}",
-                at,
-                "Save the file as UTF-8.",
-                related=(Related(position, "the byte is here"),),
-            ),
-        )
+    position = _after(relative, content[:start].decode("utf-8").removeprefix("\ufeff"))
+    return _invalid(
+        "E-UTF8",
+        f"{relative} is not UTF-8: byte 0x{content[start]:02X} "
+        f"at offset {start}, line {position.line}",
+        at,
+        "Save the file as UTF-8.",
+        Related(position, "the byte is here"),
     )
 
 
-def _invalid(code: str, message: str, at: Position, hint: str) -> InvalidError:
-    return InvalidError((Problem(code, message, at, hint),))
+def _not_text(
+    relative: str, text: str, found: re.Match[str], at: Position
+) -> InvalidError:
+    position = _after(relative, text[: found.start()])
+    return _invalid(
+        "E-TEXT",
+        f"{relative} holds U+{ord(found[0]):04X}, a control character, "
+        f"in line {position.line}",
+        at,
+        "Remove the character.",
+        Related(position, "the character is here"),
+    )
+
+
+def _after(relative: str, before: str) -> Position:
+    """Return the place of the character that follows the text *before*."""
+    before = before.replace("\r\n", "\n").replace("\r", "\n")
+    line = before.count("\n") + 1
+    column = len(before) - before.rfind("\n")
+    return Position(relative, line, column, line, column + 1)
+
+
+def _invalid(
+    code: str, message: str, at: Position, hint: str, *related: Related
+) -> InvalidError:
+    return InvalidError((Problem(code, message, at, hint, related=related),))

@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from foxbatch.canonical import Json, encode, number
+from foxbatch.canonical import NOT_TEXT, Json, encode, number
 from foxbatch.yaml12 import Where
 
 Scope: TypeAlias = "Mapping[str, Json]"
 """What can be referred to: namespaces (`vars`, `matrix`, …) and what is in them."""
+
+MAX_TEXT = 100_000
+"""Characters of a rendered text: no service documents a longer prompt."""
 
 _OPENING = re.compile(r"\$\$\{\{|\$\{\{")
 _NAME = r"\w[\w-]*"
@@ -204,7 +207,8 @@ class Template:
         """Return the text with every reference replaced, or a lone reference's value.
 
         Raises:
-            TemplateError: An unknown name, or a list or mapping inside text.
+            TemplateError: An unknown name, a list or mapping inside text, or too
+                long a text.
         """
         if len(self.parts) == 1 and isinstance(self.parts[0], Reference):
             return self.parts[0].look_up(scope)
@@ -218,10 +222,19 @@ class Template:
         Raises:
             TemplateError: As `render`.
         """
-        return "".join(
+        texts = [
             part if isinstance(part, str) else insert(_as_text(part, scope))
             for part in self.parts
-        )
+        ]
+        # Counted before it is made: texts of texts grow tenfold at each step.
+        size = sum(map(len, texts))
+        if size > MAX_TEXT:
+            raise TemplateError(
+                "E-TEXT-SIZE",
+                f"the text has {size:,} characters, and {MAX_TEXT:,} is the most",
+                hint="Insert less into it.",
+            )
+        return "".join(texts)
 
 
 def _as_text(reference: Reference, scope: Scope) -> str:
@@ -279,6 +292,8 @@ def _literal(text: str, offset: int) -> Json:
     try:
         value: Json = json.loads(text, strict=False)
         encode(value)
+        if isinstance(value, str) and NOT_TEXT.search(value):
+            raise ValueError("an escaped control character")  # noqa: TRY301  as the rest
     except ValueError:
         raise TemplateError(
             "E-REF-SYNTAX",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from foxbatch.access import Access, Key, decide, key_file
+from foxbatch.access import Access, Key, decide, key_file, trusted_host
 from foxbatch.errors import KeyUnusableError, UsageError
 from foxbatch.events import Origin
 from foxbatch.provider import Provider, load_provider, parse_provider
@@ -67,7 +67,15 @@ TABLE = [
     ("environment", LOCAL, ".env", "", True),
     ("environment", EVIL, "environment", "", False),
     ("environment", EVIL, "environment", "evil.example", True),
-    ("environment", EVIL, "environment", "EVIL.example:443", False),
+    ("environment", EVIL, "environment", "EVIL.example:443", True),
+    ("environment", EVIL, "environment", "evil.example:444", False),
+    ("environment", f"{EVIL}:444", "environment", "evil.example", False),
+    ("environment", f"{EVIL}:444", "environment", "evil.example:444", True),
+    ("environment", f"{HOME}:444", "environment", "", False),
+    ("environment", f"{HOME}:444", ".env", "", False),
+    ("environment", f"{HOME}:444", "environment", "api.foxapi.cc", False),
+    ("environment", f"{HOME}:444", "environment", "api.foxapi.cc:444", True),
+    ("environment", "http://[::1]:8080", "environment", "", True),
     ("environment", EVIL, ".env", "", False),
     ("flag", EVIL, "environment", "", False),
     ("flag", EVIL, "environment", "evil.example", True),
@@ -76,6 +84,10 @@ TABLE = [
     (".env", LOCAL, "environment", "", False),
     (".env", LOCAL, "environment", "127.0.0.1", True),
     (".env", LOCAL, "environment", "127.0.0.1:8080", True),
+    (".env", LOCAL, "environment", "127.0.0.1:8081", False),
+    (".env", "http://127.0.0.1", "environment", "127.0.0.1:80", True),
+    (".env", "http://[::1]:8080", "environment", "::1", True),
+    (".env", "http://[::1]:8080", "environment", "[::1]:8080", True),
     (".env", "https://api.foxapi.cc/elsewhere", "environment", "", False),
     (".env", HOME, "environment", "", True),
     (".env", ALIAS, "environment", "", True),
@@ -115,6 +127,73 @@ def test_a_key_goes_only_where_the_table_lets_it(
 
         assert "--trust-host" in caught.value.hint
         assert KEY not in f"{caught.value}{caught.value.hint}"
+
+
+def test_another_port_of_a_built_in_host_is_named_in_the_hint(
+    foxapi: Provider,
+) -> None:
+    with pytest.raises(KeyUnusableError, match=r"^api\.foxapi\.cc:444 ") as caught:
+        attempt(
+            foxapi,
+            url_in="environment",
+            url="https://API.FOXAPI.CC:444",
+            key_in="environment",
+        )
+
+    assert "--trust-host api.foxapi.cc:444" in caught.value.hint
+
+
+class TestTrustedHost:
+    @pytest.mark.parametrize(
+        ("text", "host"),
+        [
+            ("api.example.com", "api.example.com"),
+            ("API.Example.COM:8443", "api.example.com:8443"),
+            ("localhost", "localhost"),
+            ("::1", "[::1]"),
+            ("[::1]:80", "[::1]:80"),
+        ],
+    )
+    def test_it_has_one_spelling(self, text: str, host: str) -> None:
+        assert trusted_host(text) == host
+
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            ("http://x/", "is an address, not a host"),
+            ("x/v1", "a character that is in no host"),
+            ("me@x", "a character that is in no host"),
+            ("*.example.com", "a character that is in no host"),
+            (" x", "a character that is in no host"),
+            ("a,b", "a character that is in no host"),
+            ("bücher.example", "a character that is in no host"),
+            ("", "is no HOST or HOST:PORT"),
+            ("a..b", "is no HOST or HOST:PORT"),
+            ("x:http", "is no HOST or HOST:PORT"),
+            ("x:70000", "is no HOST or HOST:PORT"),
+            ("[::1", "is no HOST or HOST:PORT"),
+            ("x:", "no port after the colon"),
+            ("x:0", "no port after the colon"),
+        ],
+    )
+    def test_anything_else_is_refused_with_words(self, text: str, why: str) -> None:
+        with pytest.raises(ValueError, match=why):
+            trusted_host(text)
+
+    @pytest.mark.parametrize("reference", ["foxapi", "sandbox"])
+    def test_one_that_is_none_is_not_accepted_silently(self, reference: str) -> None:
+        provider = load_provider(reference, base=Path())
+
+        with pytest.raises(UsageError, match="'http://x/' is an address") as caught:
+            decide(
+                provider,
+                environ={"FOXAPI_API_KEY": KEY},
+                dotenv={},
+                base_url=LOCAL,
+                trusted=frozenset({"http://x/"}),
+            )
+
+        assert "api.example.com:8443" in caught.value.hint
 
 
 class TestAddress:

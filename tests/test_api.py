@@ -216,6 +216,7 @@ class TestHeldJobs:
         assert again.counts == {"done": 1, "failed": 1}
         assert again.submitted == 0
         assert again.exit_code == ExitCode.FAILED_JOBS
+        assert not any("--retry-failed" in command for command in again.next)
         (record,) = (r for r in api.results(run_dir) if r.phase is Phase.FAILED)
         assert record.error is not None
         assert record.error.error_class == "written_off"
@@ -751,7 +752,7 @@ class TestAProviderFile:
     ) -> None:
         (tmp_path / "mine.yaml").write_text(self.FILE.format(url))
         options = replace(OPTIONS, environ={"FOXBATCH_KEY_MINE": "sk-mine"})
-        wanted = api.load_manifest(write("A fox"), provider="./mine.yaml")
+        wanted = api.load_manifest(write("A fox"), provider=str(tmp_path / "mine.yaml"))
         left = await api.run(wanted, replace(options, detach=True))
         (tmp_path / "mine.yaml").unlink()
 
@@ -767,7 +768,7 @@ class TestAProviderFile:
         self, write: WriteManifest, tmp_path: Path, url: str
     ) -> None:
         (tmp_path / "mine.yaml").write_text(self.FILE.format(url))
-        wanted = api.load_manifest(write("A fox"), provider="./mine.yaml")
+        wanted = api.load_manifest(write("A fox"), provider=str(tmp_path / "mine.yaml"))
         first = replace(OPTIONS, environ={"FOXBATCH_KEY_MINE": "sk-1"})
         second = replace(OPTIONS, environ={"FOXBATCH_KEY_MINE": "sk-2"})
         await api.run(wanted, first)
@@ -784,7 +785,7 @@ class TestAProviderFile:
     ) -> None:
         (tmp_path / "mine.yaml").write_text(self.FILE.format(url))
         (tmp_path / "key").write_text("sk-mine\n")
-        wanted = api.load_manifest(write("A fox"), provider="./mine.yaml")
+        wanted = api.load_manifest(write("A fox"), provider=str(tmp_path / "mine.yaml"))
         named = {"FOXBATCH_KEY_MINE_FILE": str(tmp_path / "key")}
 
         summary = await api.run(wanted, replace(OPTIONS, environ=named))
@@ -795,11 +796,63 @@ class TestAProviderFile:
         self, write: WriteManifest, tmp_path: Path, url: str
     ) -> None:
         (tmp_path / "mine.yaml").write_text(self.FILE.format(url))
-        wanted = api.load_manifest(write("A fox"), provider="./mine.yaml")
+        wanted = api.load_manifest(write("A fox"), provider=str(tmp_path / "mine.yaml"))
         named = {"FOXBATCH_KEY_MINE_FILE": str(tmp_path / "none")}
 
         with pytest.raises(UsageError, match="cannot be read"):
             await api.run(wanted, replace(OPTIONS, environ=named))
+
+
+@pytest.mark.parametrize("glob", ["foks*", "[", ""])
+async def test_a_glob_that_names_no_job_is_no_success(
+    write: WriteManifest, glob: str
+) -> None:
+    options = replace(OPTIONS, choice=api.Choice(only=(glob,)))
+
+    with pytest.raises(UsageError, match="names none of 2 jobs") as caught:
+        await api.run(api.load_manifest(write("A fox", "A hare")), options)
+
+    assert "shot" in caught.value.hint
+
+
+async def test_a_glob_that_is_nearly_right_is_told_so(write: WriteManifest) -> None:
+    options = replace(OPTIONS, choice=api.Choice(only=("shto",)))
+
+    with pytest.raises(UsageError) as caught:
+        await api.run(api.load_manifest(write("A fox")), options)
+
+    assert "Did you mean shot?" in caught.value.hint
+
+
+async def test_a_key_in_a_prompt_is_not_sent(write: WriteManifest) -> None:
+    keyed = {"FOXAPI_API_KEY": "sk-very-secret", "FOXAPI_BASE_URL": "http://[::1]:9"}
+    wanted = api.load_manifest(write("A fox sk-very-secret"), provider="foxapi")
+
+    with pytest.raises(UsageError, match="would send the API key") as caught:
+        await api.run(wanted, replace(OPTIONS, environ=keyed))
+
+    assert "sk-very-secret" not in str(caught.value)
+    assert not list(api.default_run_dir(wanted).glob("ledger/*"))
+
+
+async def test_the_next_command_means_the_same_jobs_in_the_same_place(
+    write: WriteManifest, tmp_path: Path
+) -> None:
+    """Without --out it would buy everything again, elsewhere."""
+    path = write("A fox")
+    options = replace(
+        OPTIONS,
+        speed=1,
+        stop_after_s=0.3,
+        out=tmp_path / "my runs",
+        choice=api.Choice(only=("shot",)),
+    )
+
+    summary = await api.run(api.load_manifest(path, provider="sandbox"), options)
+
+    words = f"--provider sandbox --out '{tmp_path / 'my runs'}' --only shot"
+    assert summary.next[0] == f"foxbatch run {path} {words}"
+    assert summary.reason == "stopped in time, as asked; the same command goes on"
 
 
 async def test_a_directory_that_no_run_was_in_cannot_be_collected(

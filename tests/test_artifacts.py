@@ -222,10 +222,56 @@ class TestKeep:
         (tmp_path / "artifacts").mkdir()
         (tmp_path / "artifacts/a").symlink_to(elsewhere)
 
-        with pytest.raises(RunDirError, match="leaves the artifacts folder"):
-            store.keep(grown(store, b"film"), "a/b", JOB, extension="mp4")
+        with pytest.raises(RunDirError, match="a leads out of the artifacts"):
+            store.keep(grown(store, b"film"), "a/b/c", JOB, extension="mp4")
 
         assert list(elsewhere.iterdir()) == []
+
+    @pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+    def test_nothing_is_written_through_artifacts_that_are_a_link(
+        self, tmp_path: Path
+    ) -> None:
+        store = Store(tmp_path / "run")
+        partial = grown(store, b"film")
+        partial.close()
+        outside = tmp_path / "outside"
+        (tmp_path / "run/artifacts").rename(outside)
+        (tmp_path / "run/artifacts").symlink_to(outside)
+
+        with pytest.raises(RunDirError, match="artifacts leads out"):
+            store.partial(OTHER, 1)
+        with pytest.raises(RunDirError, match="artifacts leads out"):
+            store.keep(partial, "a/b", JOB, extension="mp4")
+
+        assert [each.name for each in outside.iterdir()] == [".partial"]
+
+    @pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+    def test_a_link_in_the_place_of_a_growing_file_is_not_followed(
+        self, store: Store, tmp_path: Path
+    ) -> None:
+        victim = tmp_path / "victim"
+        victim.write_bytes(b"precious")
+        place = store.partial(JOB, 1).path
+        place.parent.mkdir(parents=True)
+        place.symlink_to(victim)
+
+        store.keep(grown(store, b"film"), "a", JOB, extension="mp4")
+
+        assert victim.read_bytes() == b"precious"
+        assert (tmp_path / "artifacts/a-abcdef.mp4").read_bytes() == b"film"
+
+    @pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+    def test_a_link_to_the_same_bytes_is_not_taken_for_the_file(
+        self, store: Store, tmp_path: Path
+    ) -> None:
+        (tmp_path / "outside").write_bytes(b"film")
+        (tmp_path / "artifacts").mkdir()
+        (tmp_path / "artifacts/a-abcdef.mp4").symlink_to(tmp_path / "outside")
+
+        stored = store.keep(grown(store, b"film"), "a", JOB, extension="mp4")
+
+        assert stored.path == "artifacts/a-abcdef.2.mp4"
+        assert not (tmp_path / stored.path).is_symlink()
 
     @pytest.mark.parametrize("extension", ["", "../x", "MP4", "a.b"])
     def test_an_extension_is_a_short_word(self, store: Store, extension: str) -> None:
@@ -319,6 +365,74 @@ class TestVerify:
         stored = Stored("a", sha256(b"film"), 4)
 
         assert "leads out" in (self.verify(run_dir, stored) or "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+class TestCheck:
+    """What must be known before anything is bought."""
+
+    @pytest.fixture
+    def outside(self, tmp_path: Path) -> Path:
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        (tmp_path / "run").mkdir()
+        return outside
+
+    @pytest.mark.parametrize("link", ["artifacts", "artifacts/.partial", "artifacts/a"])
+    @pytest.mark.parametrize("target", ["outside", "gone"])
+    def test_a_link_that_leads_out_is_named(
+        self, tmp_path: Path, outside: Path, link: str, target: str
+    ) -> None:
+        place = tmp_path / "run" / link
+        place.parent.mkdir(exist_ok=True)
+        place.symlink_to(outside.with_name(target))
+
+        with pytest.raises(RunDirError) as caught:
+            Store(tmp_path / "run").check(["b/c", "a/b/c"])
+
+        assert str(caught.value).startswith(f"{place} leads out of the artifacts")
+        assert "Remove that link" in caught.value.hint
+        assert list(outside.iterdir()) == []
+
+    def test_a_link_in_a_circle_leads_nowhere(self, store: Store) -> None:
+        artifacts = store.partial(JOB, 1).path.parent.parent
+        artifacts.symlink_to(artifacts)
+
+        with pytest.raises(RunDirError, match="artifacts"):
+            store.check([])
+
+    @pytest.mark.parametrize("file", ["artifacts", "artifacts/a"])
+    def test_a_file_where_a_folder_must_be_is_named(
+        self, store: Store, tmp_path: Path, file: str
+    ) -> None:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(b"")
+
+        with pytest.raises(RunDirError, match="a file where a folder must be"):
+            store.check(["a/b"])
+
+    def test_an_output_that_leaves_the_artifacts_is_named(self, store: Store) -> None:
+        with pytest.raises(RunDirError, match=r"'\.\./a' leaves"):
+            store.check(["../a"])
+
+    def test_links_inside_and_a_linked_run_directory_are_fine(
+        self, tmp_path: Path, outside: Path
+    ) -> None:
+        (outside / "artifacts/b").mkdir(parents=True)
+        (outside / "artifacts/a").symlink_to(outside / "artifacts/b")
+        (tmp_path / "linked").symlink_to(outside)
+        store = Store(tmp_path / "linked")
+
+        store.check(["a/b", "c"])
+        stored = store.keep(grown(store, b"film"), "a/b", JOB, extension="mp4")
+
+        assert (outside / "artifacts/b/b-abcdef.mp4").read_bytes() == b"film"
+        assert stored.path == "artifacts/a/b-abcdef.mp4"
+
+    def test_nothing_is_written(self, store: Store, tmp_path: Path) -> None:
+        store.check(["a/b"])
+
+        assert list(tmp_path.iterdir()) == []
 
 
 class TestSniff:

@@ -23,7 +23,7 @@ This page is made from the program's own help; a test keeps it so.
 Data goes to stdout, everything else to stderr. There is no colour and nothing moves
 where the output is not a terminal, with `NO_COLOR`, with `CI`, or with `TERM=dumb`.
 What `--format json` and `--format jsonl` print is a promise: fields may be added, none
-is renamed.
+is renamed. Tables are for people: texts over 200 characters are cut in them.
 """
 
 TAIL = """\
@@ -37,7 +37,7 @@ said.
 | 0 | all that was asked for is done |
 | 2 | wrong usage |
 | 3 | a manifest, provider or schema is not valid; all problems were listed |
-| 4 | the run directory cannot be used: locked, damaged, or the disk is full |
+| 4 | the run directory cannot be used: locked, damaged, or the disk is full; or stdout cannot be written |
 | 6 | stopped: the service refuses the key, the account or the address |
 | 7 | stopped: the budget is reached |
 | 8 | stopped: the service cannot be reached, or stayed busy too long |

@@ -14,6 +14,7 @@ import pytest
 from rich.cells import cell_len
 
 from foxbatch.cli._sources import Sources
+from foxbatch.cli._text import cells
 from foxbatch.cli.problems import as_github, as_json, as_sarif, as_text, tally
 from foxbatch.errors import Position, Problem, Related, Severity
 from tests.cli import Type
@@ -132,6 +133,38 @@ class TestText:
 
         assert source.endswith("x…")
         assert len(source) == len(underline) + 1 <= 80
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            pytest.param("x", id="plain text"),
+            pytest.param("犬と海", id="wide characters"),
+            pytest.param("\x00\ufffd", id="bytes that are no text"),
+            pytest.param("e\u0301", id="combining marks"),
+            pytest.param("a\t", id="tabs"),
+        ],
+    )
+    @pytest.mark.parametrize("place", [0.0, 0.5, 1.0], ids=["start", "middle", "end"])
+    def test_a_line_of_a_million_characters_is_measured_near_its_place_only(
+        self, text: str, place: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Cut one by one and measured each time, it took half an hour."""
+        measured: list[int] = []
+
+        def counting(piece: str) -> int:
+            measured.append(len(piece))
+            return cells(piece)
+
+        monkeypatch.setattr("foxbatch.cli.problems.cells", counting)
+        line = text * (2**20 // len(text))
+        start = int(place * (len(line) - 10)) + 1
+        problem = replace(PROBLEM, position=at(1, start, start + 8))
+
+        _, source, underline, *_ = shown(line, problem).splitlines()
+
+        assert cells(source) <= 80
+        assert underline.strip(" |^") == ""
+        assert sum(measured) < 100_000
 
     @pytest.mark.parametrize(
         "file", ["gone.yaml", "."], ids=["a missing file", "a folder"]

@@ -215,8 +215,28 @@ class TestFailures:
         outcome = await fetched(Host(answer), target)
 
         assert isinstance(outcome, FetchFailed)
-        assert outcome.reason.startswith("RemoteProtocolError")
+        assert outcome.reason == "the answer broke off"
         assert not outcome.permanent
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            pytest.param(f"https://cdn.test/a?key={KEY}", id="the key"),
+            pytest.param(f"https://cdn.test/a?key={KEY.replace('-', '%2D')}", id="%"),
+            pytest.param("https://cdn.test/a?key=***", id="what is left of it"),
+        ],
+    )
+    async def test_an_address_with_the_key_in_it_is_not_asked(
+        self, target: Partial, url: str
+    ) -> None:
+        redirect = Host(httpx.Response(302, headers={"Location": url}))
+
+        outcome = await fetched(Host(), target, url=url)
+        after_redirect = await fetched(redirect, target)
+
+        reason = "the address contains the key, so it is not asked"
+        assert outcome == after_redirect == FetchFailed(reason, permanent=True)
+        assert len(redirect.requests) == 1
 
     @pytest.mark.parametrize(
         "url",

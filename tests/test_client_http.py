@@ -169,7 +169,7 @@ class TestSubmitOverSockets:
             outcome = await client.submit(ENDPOINT, BODY)
 
         assert isinstance(outcome, NotSent)
-        assert outcome.reason.startswith("ConnectError")
+        assert outcome.reason == "the connection could not be made: refused"
 
     @pytest.mark.parametrize(
         "script",

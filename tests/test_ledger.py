@@ -30,6 +30,7 @@ from foxbatch.ledger import (
 from foxbatch.lifecycle import Phase, fold
 from tests.facts import (
     ACCEPTED,
+    ARTIFACT,
     ENDED,
     FIRST,
     JOB,
@@ -42,6 +43,7 @@ from tests.facts import (
     SteppingClock,
     at,
     file_of,
+    stamped,
 )
 
 INTENDED = SubmitIntended(job=JOB, attempt=FIRST)
@@ -347,6 +349,15 @@ class TestReading:
                 2,
                 "submit.accepted cannot happen to an attempt that is unborn",
                 id="an impossible step",
+            ),
+            *(
+                pytest.param(
+                    [encode(stamped(msgspec.structs.replace(ARTIFACT, path=path)))],
+                    1,
+                    f"{path!r} is outside the run directory",
+                    id=f"a file at {path}",
+                )
+                for path in ("../../etc/passwd", "/etc/passwd", "a/../../b", "..\\b")
             ),
         ],
     )

@@ -162,6 +162,16 @@ class TestBuyingAgain:
 
         assert job.action is action
 
+    def test_what_was_written_off_is_not_bought_again_among_others(self) -> None:
+        job = plan_of(
+            INTENDED,
+            UNKNOWN,
+            WRITE_OFF,
+            choice=Choice(retry_failed=frozenset({"*"})),
+        )
+
+        assert job.action is Action.KEEP
+
     def test_what_was_written_off_is_a_class_of_its_own(self) -> None:
         choice = Choice(retry_failed=frozenset({"written_off"}))
 

@@ -187,6 +187,19 @@ class TestAFullDisk:
 
         assert world.service.sent == []
 
+    async def test_an_acceptance_that_could_not_be_written_is_not_lost(
+        self, world: World
+    ) -> None:
+        """The id is known to this process alone, so it has to be said."""
+        world.fsync = FullAfter(2)  # the plan and the intent, not the acceptance
+
+        with pytest.raises(LedgerError) as caught:
+            await world.run(many(1))
+
+        (task,) = world.service.sandbox.tasks
+        assert f"task={task}" in caught.value.hint
+        assert "foxbatch settle" in caught.value.hint
+
     async def test_a_bug_beside_it_is_not_hidden(self, world: World) -> None:
         """An error that nobody foresaw is shown with everything that came with it."""
 

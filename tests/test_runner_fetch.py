@@ -221,7 +221,10 @@ class TestFaults:
 
         (ended,) = first.only("watch.ended")
         assert isinstance(ended, WatchEnded)
-        assert ended.why == "download: ConnectError: connection refused"
+        assert (ended.why, ended.message) == (
+            "download",
+            "the connection could not be made: connection refused",
+        )
         assert 120 <= ended.watched_s <= 190
         assert first.phases == {Phase.DOWNLOADING: 1}
         assert second.phases == {Phase.DONE: 1}

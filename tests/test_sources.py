@@ -49,8 +49,8 @@ def refused(folder: Path, path: str) -> Problem:
         pytest.param(b"a\\#b # c", [(1, "a\\#b # c")], id="only at the beginning"),
         pytest.param(b" a \n", [(1, " a ")], id="spaces are kept"),
         pytest.param(
-            "a\u2028b\x0cc".encode(),
-            [(1, "a\u2028b\x0cc")],
+            "a\u2028b\x85c".encode(),
+            [(1, "a\u2028b\x85c")],
             id="only LF and CR end lines",
         ),
         pytest.param(b"", [], id="an empty file"),
@@ -159,6 +159,80 @@ def test_links_in_a_circle_are_a_file_that_cannot_be_read(folder: Path) -> None:
     (folder / "b").symlink_to("a")
 
     assert refused(folder, "a").code == "E-FILE-MISSING"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("../.env", id="a file of secrets"),
+        pytest.param("../.git/config", id="a file in a hidden folder"),
+        pytest.param("../.git/../.env", id="a hidden folder on the way"),
+        pytest.param(".gone", id="one that does not exist"),
+        pytest.param("...", id="three dots, which lead nowhere"),
+    ],
+)
+def test_no_hidden_file_is_read_into_a_prompt(path: str, folder: Path) -> None:
+    (folder.parent / ".env").write_text("KEY=secret\n", encoding="utf-8")
+    (folder.parent / ".git" / "config").write_text("secret\n", encoding="utf-8")
+
+    problem = refused(folder, path)
+
+    assert problem.code == "E-PATH-HIDDEN"
+    assert "begins with a dot" in problem.message
+    assert problem.hint == (
+        "Copy the text to a file whose name does not begin with a dot."
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+@pytest.mark.parametrize("kind", ["to a file", "to a folder", "with a dot"])
+def test_no_link_leads_to_a_hidden_file(kind: str, folder: Path) -> None:
+    (folder.parent / ".git" / "config").write_text("secret\n", encoding="utf-8")
+    link, target, path = {
+        "to a file": ("link.txt", "../.git/config", "link.txt"),
+        "to a folder": ("link", "../.git", "link/config"),
+        "with a dot": (".link", "../shared.txt", ".link"),
+    }[kind]
+    (folder / link).symlink_to(target)
+
+    assert refused(folder, path).code == "E-PATH-HIDDEN"
+
+
+def test_a_project_in_a_hidden_folder_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / ".cache" / "project"
+    folder.mkdir(parents=True)
+    (folder / "p.txt").write_text("a", encoding="utf-8")
+
+    assert reader(folder).lines("./p.txt", at=HERE).items == (Line(1, "a"),)
+
+
+def test_the_record_of_a_run_is_not_read_into_a_prompt(folder: Path) -> None:
+    ledger = folder.parent / "runs" / "sea@sandbox" / "ledger"
+    ledger.mkdir(parents=True)
+    (ledger / "a.jsonl").write_text("{}\n", encoding="utf-8")
+
+    problem = refused(folder, "../runs/sea@sandbox/ledger/a.jsonl")
+
+    assert problem.code == "E-PATH-HIDDEN"
+    assert problem.message.endswith("it is the ledger of a run")
+
+
+def test_a_hint_names_no_hidden_neighbour(folder: Path) -> None:
+    (folder / ".env").touch()
+
+    assert refused(folder, "env").hint == "Paths start at the manifest's folder."
+
+
+@pytest.mark.parametrize("character", ["\0", "\x0c", "\x1b", "\x7f", "\ufffe"])
+def test_a_control_character_is_no_text(character: str, folder: Path) -> None:
+    content = f"\ufeffone\r\ntw{character}o"
+    (folder / "p.txt").write_bytes(content.encode())
+
+    problem = refused(folder, "p.txt")
+
+    assert problem.code == "E-TEXT"
+    assert f"U+{ord(character):04X}" in problem.message
+    assert str(problem.related[0].position) == "p.txt:2:3"
 
 
 def test_a_missing_file_is_named_with_its_neighbour(folder: Path) -> None:

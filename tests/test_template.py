@@ -240,3 +240,10 @@ def test_a_lone_reference_is_known(value: Json, expected: str | None) -> None:
     lone = Pattern.parse(value).lone
 
     assert (str(lone) if lone else None) == expected
+
+
+def test_a_default_holds_no_control_character() -> None:
+    with pytest.raises(TemplateError) as raised:
+        Template.parse(r'${{ vars.a ?? "x\u0000y" }}')
+
+    assert raised.value.code == "E-REF-SYNTAX"

@@ -212,6 +212,25 @@ def test_syntax_errors_are_said_in_plain_words(
     assert hint in problem.hint
 
 
+@pytest.mark.parametrize(
+    "escape", ["\\0", "\\a", "\\e", "\\x7f", "\\x80", "\\ufffe", "\\ud800"]
+)
+@pytest.mark.parametrize("text", ['a: "x{}y"', '"x{}y": a'], ids=["value", "key"])
+def test_what_is_no_text_is_refused_when_it_is_escaped_too(
+    text: str, escape: str
+) -> None:
+    problem = only_problem(text.format(escape))
+
+    assert problem.code == "E-TEXT"
+    assert problem.hint == "Remove the character."
+
+
+def test_tabs_and_line_ends_may_be_escaped() -> None:
+    document = parse('a: "\\t\\r\\n\\x85\\u2028"', file="m.yaml")
+
+    assert document.value == {"a": "\t\r\n\x85\u2028"}
+
+
 def test_a_duplicate_key_names_the_first_one() -> None:
     problem = only_problem("a: 1\na: 2")
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import random
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from foxbatch.access import SANDBOX_ORIGIN, Access
 from foxbatch.api import summary
@@ -158,7 +162,7 @@ async def run(
         budget=manifest.budget,
         accept=manifest.accept,
         order=manifest.order,
-        command=f"foxbatch run {shown}",
+        command=_command(wanted, options),
     )
     with DirLock(place.path):
         place.keep(manifest.sha256, manifest.content)
@@ -241,6 +245,7 @@ class _Run:
         """Do what is to be done and return what it came to."""
         task, state = self._task, self._reading.state
         reused = sum(job.phase is Phase.DONE for job in self._plan.jobs)
+        self._check_choice()
         entry = known_access(task.provider, self._options)
         origin = SANDBOX_ORIGIN if entry is None else entry.origin
         same_account = self._options.same_account
@@ -251,10 +256,41 @@ class _Run:
         news = self._news()
         if not news and not self._plan.with_action(*_WORK):
             return self._summary(None, RunId(""), reused)
+        self._check_requests(entry)
+        Store(task.place.path).check(
+            job.wanted.output for job in self._plan.with_action(*_WORK)
+        )
         self._ask(beginning)
         with reached(task.provider, self._options, task.place, entry) as found:
             outcome, run = await self._work(found, origin, news)
         return self._summary(outcome, run, reused)
+
+    def _check_choice(self) -> None:
+        """Raise `UsageError` for a glob that selects nothing: a typo is no success."""
+        wanted = self._task.wanted or ()
+        for glob in self._options.choice.selects_nothing(wanted):
+            known = [job.name for job in wanted] + [job.spec for job in wanted]
+            near = difflib.get_close_matches(glob, dict.fromkeys(known), n=3)
+            names = ", ".join(near or sorted({job.spec for job in wanted})[:5])
+            raise UsageError(
+                f"--only {glob!r} names none of {len(wanted)} jobs",
+                hint=f"Did you mean {names}?"
+                if near
+                else f"Write the name of a job, or a glob; there are {names}.",
+            )
+
+    def _check_requests(self, entry: Access | None) -> None:
+        """Raise `UsageError` rather than send the key in a prompt or parameter."""
+        if entry is None or entry.key is None:
+            return
+        secret = entry.key.reveal()
+        for job in self._plan.with_action(*BUYS):
+            if secret in msgspec.json.encode(job.wanted.request).decode():
+                raise UsageError(
+                    f"job {job.wanted.name} would send the API key in its request",
+                    hint="Remove it from the manifest, or from the file it is read "
+                    "from, and make a new key: this one may have been committed.",
+                )
 
     def _beginning(self, entry: Access | None) -> Beginning:
         task = self._task
@@ -385,6 +421,18 @@ class _Run:
         return [record for record in found if record.job in names]
 
 
+def _command(wanted: Wanted, options: RunOptions) -> str:
+    """Return the command that goes on with a run: the same jobs, the same place."""
+    words = ["foxbatch", "run", str(wanted.manifest.path or "-")]
+    if wanted.instead is not None:
+        words += ["--provider", wanted.instead]
+    if options.out is not None:
+        words += ["--out", str(options.out)]
+    for glob in options.choice.only:
+        words += ["--only", glob]
+    return shlex.join(words)
+
+
 _WORK = (*BUYS, Action.ADOPT, Action.DOWNLOAD)
 _WORDS = {
     ExitCode.DONE: "all that was asked for is done",
@@ -395,11 +443,17 @@ _WORDS = {
 }
 
 
+_ENDINGS = {
+    "detached": "everything is submitted; what runs remotely was left running",
+    "stop_after": "stopped in time, as asked; the same command goes on",
+}
+
+
 def _reason(outcome: Outcome | None, code: ExitCode) -> str:
     if outcome is not None and outcome.why:
         return f"stopped: {outcome.why}"
-    if outcome is not None and outcome.reason == "detached":
-        return "everything is submitted; what runs remotely was left running"
+    if outcome is not None and outcome.reason in _ENDINGS:
+        return _ENDINGS[outcome.reason]
     return _WORDS[code]
 
 

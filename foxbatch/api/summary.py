@@ -11,6 +11,7 @@ from pathlib import Path
 from foxbatch.canonical import Json
 from foxbatch.errors import ExitCode, most_urgent
 from foxbatch.lifecycle import BatchState, Phase
+from foxbatch.planner import WRITTEN_OFF
 from foxbatch.policy import Accept
 from foxbatch.results import Record
 
@@ -124,6 +125,9 @@ def loud(
     return found
 
 
+_SETTLE = ("--task TASK-ID", "--buy-again", "--write-off")
+
+
 def next_commands(
     records: Sequence[Record], run_dir: Path, again: str
 ) -> tuple[str, ...]:
@@ -139,16 +143,25 @@ def next_commands(
     commands = []
     held = [record.job for record in records if record.phase is Phase.HELD]
     if held:
-        commands.append(f"foxbatch settle {shown} {held[0]} --help")
+        settle = f"foxbatch settle {shown} {held[0]}"
+        commands += [f"{settle} {how}" for how in _SETTLE]
     if phases & {Phase.NEW, Phase.SKIPPED} or phases.intersection(_REMOTE):
         commands.append(again)
     if phases.intersection(_REMOTE):
         commands.append(f"foxbatch collect {shown}")
-    if Phase.FAILED in phases and again:
+    failures = {
+        r.error.error_class for r in records if r.phase is Phase.FAILED and r.error
+    }
+    if failures - {WRITTEN_OFF} and again:
         commands.append(f"{again} --retry-failed")
     commands.append(f"foxbatch status {shown}")
     commands.append(f"foxbatch results {shown}")
     return tuple(dict.fromkeys(filter(None, commands)))
+
+
+def _may_be_retried(record: Record) -> bool:
+    written_off = record.error is not None and record.error.error_class == WRITTEN_OFF
+    return record.phase is Phase.FAILED and not written_off
 
 
 def show_path(path: Path) -> str:

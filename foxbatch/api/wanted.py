@@ -15,10 +15,15 @@ from foxbatch.provider import Provider, load_provider
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A checked manifest and the service that it is for."""
+    """A checked manifest and the service that it is for.
+
+    Attributes:
+        instead: What somebody typed instead of the manifest's provider, if anything.
+    """
 
     manifest: Manifest
     provider: Provider
+    instead: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ def load_manifest(path: str | Path, *, provider: str | None = None) -> Wanted:
     Args:
         path: The file; `-` is standard input.
         provider: Another provider than the manifest names; a path is relative to the
-            manifest's folder.
+            working directory.
 
     Raises:
         InvalidError: The manifest or the provider file is wrong: with all problems,
@@ -54,7 +59,7 @@ def load_manifest(path: str | Path, *, provider: str | None = None) -> Wanted:
         found = None
         problems += error.problems
     if found is not None and scanned.valid:
-        return Wanted(manifest=scanned.manifest, provider=found)
+        return Wanted(manifest=scanned.manifest, provider=found, instead=provider)
     further = _judged(scanned.manifest, found)
     problems += [one for one in further if not scanned.explains(one)]
     raise InvalidError(_in_order(problems, scanned.manifest))
@@ -71,7 +76,7 @@ def _scan(path: str | Path) -> Scanned:
 def _provider(manifest: Manifest, instead: str | None) -> Provider | None:
     """Return the provider; None where the manifest names none, which was reported."""
     if instead is not None:
-        return load_provider(instead, base=manifest.directory)
+        return _typed_provider(instead)
     if not manifest.provider:
         return None
     try:
@@ -81,6 +86,14 @@ def _provider(manifest: Manifest, instead: str | None) -> Provider | None:
         where: Position = manifest.document.position(("provider",))
         problem = Problem("E-PROVIDER-UNKNOWN", str(error), where, error.hint)
         raise InvalidError((problem,)) from None
+
+
+def _typed_provider(reference: str) -> Provider:
+    """Return the provider that somebody typed: a name, or a path from here."""
+    path = Path(reference)
+    if reference == path.name and not path.suffix:
+        return load_provider(reference, base=Path.cwd())
+    return load_provider(f"./{path.name}", base=path.parent)
 
 
 def _judged(manifest: Manifest, provider: Provider | None) -> list[Problem]:

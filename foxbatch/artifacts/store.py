@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn
@@ -87,9 +87,13 @@ class Partial:
             self.head += chunk[: HEAD_BYTES - len(self.head)]
 
     def _open(self) -> BinaryIO:
-        # What an earlier process left there is not known to be the same file.
+        if self._begun:
+            return self.path.open("ab")
+        # What an earlier process left there is not known to be the same file, and may
+        # be a link to another one.
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = self.path.open("ab") if self._begun else self.path.open("wb")
+        self.path.unlink(missing_ok=True)
+        file = self.path.open("xb")
         self._begun = True
         return file
 
@@ -127,10 +131,47 @@ class Store:
         self._partials: dict[tuple[JobId, int], Partial] = {}
         self._durable: set[Path] = set()  # folders whose own name is on disk
 
+    def check(self, outputs: Iterable[str]) -> None:
+        """Raise if a file could not be kept inside the run directory.
+
+        Nothing is written. To be called before anything is bought.
+
+        Args:
+            outputs: Output paths of the planned jobs.
+
+        Raises:
+            RunDirError: A link leads out, or a file is where a folder must be.
+        """
+        self._check_way((_PARTIAL,))
+        for folder in {_parts(output)[:-1] for output in outputs}:
+            self._check_way(folder)
+
+    def _check_way(self, folder: tuple[str, ...]) -> None:
+        """Raise if something on the way to a folder of the artifacts is in the way."""
+        place = self._root
+        inside = Path(os.path.realpath(self._run_dir)) / _FOLDER
+        for name in ("", *folder):
+            place /= name
+            target = os.path.realpath(place)
+            if not Path(target).is_relative_to(inside):
+                _refuse_link(place, target)
+            if not os.path.lexists(place):
+                return
+            if not place.is_dir():
+                _refuse_file(place)
+
     def partial(self, job_id: JobId, item: int) -> Partial:
-        """Return where result *item* (from 1) of a job grows; the same until kept."""
-        path = self._root / _PARTIAL / f"{job_id}-{item}"
-        return self._partials.setdefault((job_id, item), Partial(path))
+        """Return where result *item* (from 1) of a job grows; the same until kept.
+
+        Raises:
+            RunDirError: A link leads out of the run directory.
+        """
+        known = self._partials.get((job_id, item))
+        if known is None:
+            self._check_way((_PARTIAL,))
+            known = Partial(self._root / _PARTIAL / f"{job_id}-{item}")
+            self._partials[job_id, item] = known
+        return known
 
     def keep(
         self,
@@ -207,25 +248,30 @@ class Store:
 
     def _place(self, output: str) -> tuple[Path, str]:
         """Return the folder of *output*, which exists then, and the name in it."""
-        path = PurePosixPath(output)
-        if (
-            path.is_absolute()
-            or not path.name
-            or path.parts[0] == _PARTIAL
-            or ".." in path.parts
-            or _NOT_IN_NAMES.search(output)
-        ):
-            _refuse_place(output)
-        folder = self._root.joinpath(*path.parts[:-1])
+        *folders, name = _parts(output)
+        self._check_way(tuple(folders))  # before a folder is made on the other side
+        folder = self._root.joinpath(*folders)
         folder.mkdir(parents=True, exist_ok=True)
-        if not folder.resolve().is_relative_to(self._root.resolve()):
-            _refuse_place(output)
         for each in (folder, *folder.parents):
             if each == self._run_dir or each in self._durable:
                 break
             sync_folder(each.parent, self._fsync)
             self._durable.add(each)
-        return folder, path.name
+        return folder, name
+
+
+def _parts(output: str) -> tuple[str, ...]:
+    """Return the folders and the name of an output path."""
+    path = PurePosixPath(output)
+    if (
+        path.is_absolute()
+        or not path.name
+        or path.parts[0] == _PARTIAL
+        or ".." in path.parts
+        or _NOT_IN_NAMES.search(output)
+    ):
+        _refuse_place(output)
+    return path.parts
 
 
 def verify_stored(
@@ -254,6 +300,7 @@ def verify_stored(
 def _holds(path: Path, partial: Partial) -> bool:
     return (
         path.is_file()
+        and not path.is_symlink()
         and path.stat().st_size == partial.size
         and _digest(path) == partial.sha256
     )
@@ -280,5 +327,19 @@ def _refuse(error: OSError, path: Path) -> NoReturn:
 def _refuse_place(output: str) -> NoReturn:
     raise RunDirError(
         f"the output path {output!r} leaves the artifacts folder",
-        hint="Use a relative path without .. in it, and no link that leads elsewhere.",
+        hint="Use a relative path without .. in it.",
+    )
+
+
+def _refuse_link(link: Path, target: str) -> NoReturn:
+    raise RunDirError(
+        f"{link} leads out of the artifacts of the run directory, to {target}",
+        hint="Remove that link and type the same command again.",
+    )
+
+
+def _refuse_file(path: Path) -> NoReturn:
+    raise RunDirError(
+        f"{path} is a file where a folder must be",
+        hint="Move it away and type the same command again.",
     )

@@ -12,7 +12,13 @@ import click
 
 from foxbatch.cli._group import foxbatch_command
 from foxbatch.cli._settings import redact, secrets_of
-from foxbatch.cli._terminal import NobodyReadsError, Terminal, prepare
+from foxbatch.cli._terminal import (
+    NobodyReadsError,
+    OutputError,
+    Terminal,
+    blocked,
+    prepare,
+)
 from foxbatch.cli._text import visible
 from foxbatch.errors import ExitCode, FoxbatchError, InvalidError, most_urgent
 
@@ -35,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         terminal.stdout.flush()
     except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001  the outermost edge
-        return _end(_cause(error), terminal)
+        return _end(_of_output(_cause(error)), terminal)
     return code if isinstance(code, int) else ExitCode.DONE
 
 
@@ -47,6 +53,13 @@ def _cause(error: BaseException) -> BaseException:
         return next(leaf for leaf in leaves if not isinstance(leaf, FoxbatchError))
     first = most_urgent(*(leaf.exit_code for leaf in intended))
     return next(leaf for leaf in intended if leaf.exit_code is first)
+
+
+def _of_output(error: BaseException) -> BaseException:
+    """Return an error of stdout as such, where click wrote to it (help, versions)."""
+    if isinstance(error, OSError) and (reason := blocked(sys.stdout)):
+        return OutputError(reason)
+    return error
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

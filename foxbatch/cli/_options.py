@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +14,9 @@ from click.shell_completion import CompletionItem
 from foxbatch.errors import FoxbatchError
 
 CommandT = TypeVar("CommandT", bound=Callable[..., object])
+
+# Beyond these the sandbox's own arithmetic ends: waits of no time, or of years.
+_SLOWEST, _FASTEST = 0.001, 1_000_000
 
 
 class Duration(click.ParamType[float]):
@@ -31,9 +36,84 @@ class Duration(click.ParamType[float]):
         if not isinstance(value, str):
             return value
         try:
-            return float(value) if value.isdecimal() else parse_duration(value)
-        except ValueError as error:
+            seconds = float(value) if value.isdecimal() else parse_duration(value)
+        except (ValueError, OverflowError) as error:
             self.fail(str(error), param, ctx)
+        if not 0 < seconds < math.inf:
+            self.fail(f"{value!r} is no time to wait; write such as 50m", param, ctx)
+        return seconds
+
+
+class Speed(click.ParamType[float]):
+    """How many times faster than real."""
+
+    name = "factor"
+
+    def convert(
+        self,
+        value: str | float,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Return the factor."""
+        try:
+            factor = float(value)
+        except ValueError:
+            factor = math.nan
+        if not _SLOWEST <= factor <= _FASTEST:
+            self.fail(
+                f"{value!r} is no speed; write a number such as 20"
+                f" ({_SLOWEST:g} to {_FASTEST:,.0f})",
+                param,
+                ctx,
+            )
+        return factor
+
+
+class Whole(click.ParamType[int]):
+    """A whole number.
+
+    Args:
+        least: The smallest that makes sense.
+    """
+
+    name = "integer"
+
+    def __init__(self, least: int = 0) -> None:
+        self._least = least
+
+    def convert(
+        self,
+        value: str | int,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        """Return the number."""
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is no whole number; write such as 10", param, ctx)
+        if number < self._least:
+            self.fail(f"{number} is too small; the least is {self._least}", param, ctx)
+        return number
+
+
+class Folder(click.Path):
+    """A folder, which may not exist yet. An empty text is not the working directory."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the path."""
+        if not str(value).strip():
+            self.fail("an empty text names no folder; write . for this one", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def formats(*names: str, default: str | None = None) -> Callable[[CommandT], CommandT]:
@@ -62,7 +142,7 @@ def out_option() -> Callable[[CommandT], CommandT]:
     """Return the option that names the run directory."""
     return click.option(
         "--out",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=Folder(),
         help="Run directory, instead of runs/NAME@PROVIDER.",
     )
 
@@ -83,8 +163,21 @@ def only_option() -> Callable[[CommandT], CommandT]:
         "--only",
         multiple=True,
         metavar="GLOB",
+        callback=_no_empty_glob,
         help="Only jobs whose spec, name or id matches; may be given several times.",
     )
+
+
+def _no_empty_glob(
+    ctx: click.Context, param: click.Parameter, globs: tuple[str, ...]
+) -> tuple[str, ...]:
+    if not all(map(str.strip, globs)):
+        raise click.BadParameter(
+            "an empty text names no job; write a name, or a glob such as 'beach/*'",
+            ctx,
+            param,
+        )
+    return globs
 
 
 def complete_provider(

@@ -13,6 +13,8 @@ from foxbatch.cli._text import cells, one_line
 
 Cell = str | Text
 
+_LONGEST_CELL = 200  # characters: one long text must not widen every line
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -23,19 +25,24 @@ class Column:
         right: Whether it holds numbers.
         style: Colour on a terminal.
         wraps: Whether a narrow terminal breaks its text instead of cutting it.
+        whole: Whether a pipe gets it whole: what is copied, such as a path.
     """
 
     title: str
     right: bool = False
     style: str = ""
     wraps: bool = False
+    whole: bool = False
 
 
 def show_table(
     terminal: Terminal, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]
 ) -> None:
-    """Write a table to stdout. In a pipe nothing is ever cut."""
-    tidy = [[_tidy(cell) for cell in row] for row in rows]
+    """Write a table to stdout. In a pipe only very long texts are cut."""
+    tidy = [
+        [_tidy(column, cell) for column, cell in zip(columns, row, strict=True)]
+        for row in rows
+    ]
     if terminal.out.is_terminal:
         terminal.out.print(_coloured(columns, tidy))
         return
@@ -43,10 +50,10 @@ def show_table(
         terminal.emit(line)
 
 
-def _tidy(cell: Cell) -> Text:
+def _tidy(column: Column, cell: Cell) -> Text:
     if isinstance(cell, Text):
         return cell
-    return Text(one_line(cell))
+    return Text(one_line(cell, 0 if column.whole else _LONGEST_CELL))
 
 
 def _coloured(columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> Table:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from foxbatch.canonical import Json
 from foxbatch.cli._sources import Sources
+from foxbatch.errors import ExitCode, FoxbatchError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -108,8 +109,20 @@ class NobodyReadsError(Exception):
     """Whoever read our data has seen enough; there is no need to go on."""
 
 
+class OutputError(FoxbatchError):
+    """Data could not be written to standard output: the disk behind it is full."""
+
+    exit_code = ExitCode.RUN_DIR
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"standard output cannot be written: {error.strerror or error}",
+            hint="Make room there, or send it elsewhere, and type the command again.",
+        )
+
+
 class _Watched(io.TextIOBase):
-    """A stream whose reader may go away.
+    """A stream whose reader may go away, or whose disk may be full.
 
     Args:
         stream: Where text goes.
@@ -144,10 +157,12 @@ class _Watched(io.TextIOBase):
     def _pipe(self) -> Iterator[None]:
         try:
             yield
-        except BrokenPipeError:
+        except OSError as error:
             hush(self._stream)
-            if self._needed:
+            if self._needed and isinstance(error, BrokenPipeError):
                 raise NobodyReadsError from None
+            if self._needed:
+                raise OutputError(error) from None
 
 
 def hush(stream: TextIO) -> None:
@@ -156,6 +171,16 @@ def hush(stream: TextIO) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
+
+
+def blocked(stream: TextIO) -> OSError | None:
+    """Return why *stream* does not take what was written to it; None where it does."""
+    try:
+        stream.flush()
+    except OSError as error:
+        hush(stream)
+        return error
+    return None
 
 
 def prepare(*streams: TextIO) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import anyio
@@ -84,25 +84,30 @@ async def _hear_signals(
     stop: StopButton, scope: anyio.CancelScope, screen: Screen
 ) -> None:
     """Stop in an orderly way at the first signal, at once at the second."""
-    heard = 0
-    async for _ in _signals():
-        heard += 1
-        if heard > 1:
-            scope.cancel()
-            return
+    # Windows has no receiver: there Ctrl-C cancels the run itself.
+    with contextlib.suppress(NotImplementedError), _signals() as received:
+        await anext(received)
         stop.press("interrupted")
         screen.note(
             "interrupted: no further submission begins; remote tasks go on"
             " (Ctrl-C again stops at once)"
         )
+        await anext(received)
+        scope.cancel()
 
 
-async def _signals() -> AsyncIterator[int]:
-    with contextlib.ExitStack() as stack:
-        try:
-            receiver = anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
-            received = stack.enter_context(receiver)
-        except NotImplementedError:  # Windows: there Ctrl-C cancels the run itself
-            return
-        async for number in received:
-            yield number
+@contextlib.contextmanager
+def _signals() -> Iterator[AsyncIterator[int]]:
+    """Give what is heard; what listened before listens again afterwards.
+
+    The event loop would leave SIGTERM to the system, which ends a process without a
+    word and without its exit code.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        with anyio.open_signal_receiver(*numbers) as received:
+            yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -16,6 +16,8 @@ from foxbatch.errors import ExitCode
 from foxbatch.lifecycle import Phase
 
 _MOST_REMARKS = 10
+_LONGEST = 300
+_PAYMENT_REQUIRED = "402"
 _MARKS = {ExitCode.DONE: ("✓", "bold green"), ExitCode.REMOTE: ("…", "bold yellow")}
 _TROUBLE = ("✗", "bold red")
 
@@ -36,7 +38,10 @@ def _told(
     if progress is not None:
         yield from _remarks(progress)
     for problem in summary.problems:
-        yield Text.assemble(("  ! ", "bold yellow"), one_line(problem))
+        said = one_line(problem, _LONGEST)
+        yield Text.assemble(("  ! ", "bold yellow"), said)
+    if advice := _advice(summary, progress):
+        yield Text.assemble(("  do       ", "bold yellow"), advice)
     yield Text()
     yield from _files(summary, progress)
     if summary.next:
@@ -65,7 +70,22 @@ def headline(summary: RunSummary) -> str:
             said = f"{held:,} of {jobs} may have been bought: a person must decide"
         case _:
             said = summary.reason
-    return one_line(said[:1].upper() + said[1:])
+    return one_line(said[:1].upper() + said[1:], _LONGEST)
+
+
+def _advice(summary: RunSummary, progress: Progress | None) -> str:
+    """Return what to mend where the service refused the whole batch."""
+    if summary.exit_code is not ExitCode.REFUSED:
+        return ""
+    refused = progress.refused if progress is not None else None
+    if refused is not None and (
+        refused.error_class == "credit" or refused.code == _PAYMENT_REQUIRED
+    ):
+        return "The balance is too low: top it up at the service."
+    if "address" in summary.reason:
+        at = progress.beginning.base_url if progress is not None else ""
+        return f"Check the address{f' {one_line(at)}' if at else ''} and the provider."
+    return "Check the key and its account: foxbatch doctor --online asks the service."
 
 
 def _counted(summary: RunSummary) -> Text:

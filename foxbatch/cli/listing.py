@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def show_jobs(terminal: Terminal, jobs: Sequence[Job]) -> None:
     """Print one line per job."""
     columns = [
-        Column("JOB", style="cyan"),
-        Column("NAME", style="bold"),
+        Column("JOB", style="cyan", whole=True),
+        Column("NAME", style="bold", whole=True),
         Column("MODEL"),
         Column("CELL"),
         Column("PROMPT", style="dim"),

@@ -72,7 +72,10 @@ def results_command(
     from foxbatch.cli import standing
     from foxbatch.results import write_csv
 
-    records = api.results(api.find_run_dir(run, out=out, provider=provider))
+    run_dir = api.find_run_dir(run, out=out, provider=provider)
+    records = api.results(run_dir)
+    if not records:
+        standing.say_empty(terminal, run_dir)
     if form == "table":
         standing.show_records(terminal, records)
     elif form == "csv":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ _COLOURS = {
     Severity.NOTE: "bold cyan",
 }
 _NARROWEST = 40
+_CHARACTERS_PER_CELL = 4  # looked at; a letter may carry several marks
 _WIDTH_IN_A_PIPE = 100
 
 
@@ -99,10 +101,10 @@ def _excerpt(
     from rich.text import Text
 
     line = sources.line(at.file, at.line)
-    if not line.strip():
-        return Text()
     room = max(_NARROWEST, width) - gutter - 4
     shown, before, length = _window(line, at, room)
+    if not shown.strip():
+        return Text()
     return Text.assemble(
         (f"{at.line:>{gutter}} | ", "blue"),
         f"{shown}\n",
@@ -116,43 +118,50 @@ def _excerpt(
 def _window(line: str, at: Position, room: int) -> tuple[str, int, int]:
     """Return the part of *line* to show, and where the underline starts and its length.
 
-    All in columns of the terminal, because wide characters fill two of them.
+    All in columns of the terminal, because wide characters fill two of them. A line
+    may have a million characters and as many problems: only those that stand near
+    the place are looked at.
     """
+    reach = _CHARACTERS_PER_CELL * room
     start = min(at.column - 1, len(line))
-    end = at.end_column - 1 if at.end_line == at.line else len(line.rstrip())
-    head = _flat(line[:start])
-    marked = _flat(line[start:end], at=cells(head))
-    tail = _flat(line[end:], at=cells(head) + cells(marked)).rstrip()
-    if cells(head + marked + tail) > room:
-        head = head if cells(head) <= room // 3 else "…" + _last(head, room // 3)
+    end = max(start, at.end_column - 1) if at.end_line == at.line else len(line)
+    first, last = max(0, start - reach), min(len(line), start + reach)
+    head = _flat(line[first:start])
+    marked = _flat(line[start : min(end, last)], at=cells(head))
+    marked = marked if at.end_line == at.line else marked.rstrip()
+    tail = _flat(line[end:last], at=cells(head) + cells(marked)).rstrip()
+    near = first == 0 and last == len(line)
+    if not near or cells(head + marked + tail) > room:
+        short = first == 0 and cells(head) <= room // 3
+        head = head if short else "…" + _last(head, room // 3)
         left = room - cells(head)
         shown = _first(marked + tail, left - 1)
-        cut = "…" if shown != marked + tail else ""
+        cut = "…" if shown != marked + tail or last < len(line) else ""
         marked, tail = shown[: len(marked)], shown[len(marked) :] + cut
     return head + marked + tail, cells(head), cells(marked)
 
 
 def _flat(text: str, at: int = 0) -> str:
     """Return *text*, which starts at column *at*, with tabs as blanks."""
-    out = ""
-    for index, piece in enumerate(text.split("\t")):
-        if index:
-            out += " " * (TAB_CELLS - (at + cells(out)) % TAB_CELLS)
-        out += visible(piece)
-    return out
+    first, *others = map(visible, text.split("\t"))
+    out, column = [first], at + cells(first)
+    for piece in others:
+        blanks = TAB_CELLS - column % TAB_CELLS
+        out += [" " * blanks, piece]
+        column += blanks + cells(piece)
+    return "".join(out)
 
 
 def _first(text: str, room: int) -> str:
     """Return as much of the start of *text* as *room* columns hold."""
-    while cells(text) > room:
-        text = text[:-1]
-    return text
+    lengths = range(1, len(text) + 1)
+    return text[: bisect_right(lengths, room, key=lambda n: cells(text[:n]))]
 
 
 def _last(text: str, room: int) -> str:
-    while cells(text) > room:
-        text = text[1:]
-    return text
+    lengths = range(1, len(text) + 1)
+    kept = bisect_right(lengths, room, key=lambda n: cells(text[-n:]))
+    return text[len(text) - kept :]
 
 
 # ---- For machines

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from foxbatch.canonical import JobId
+from foxbatch.cli.standstill import Obstacle, Standstill
 from foxbatch.events import (
     ArtifactStored,
     AttemptId,
@@ -60,6 +61,7 @@ class Progress:
         failures: Why jobs failed, in the order in which it happened.
         held: Why the fate of jobs is unknown.
         submitted: Tasks that this run made.
+        refused: The latest refusal that was not about one job alone.
         files: Files that this run stored.
         bytes: Their size together.
     """
@@ -70,11 +72,13 @@ class Progress:
         self.failures: dict[JobId, Remark] = {}
         self.held: dict[JobId, Remark] = {}
         self.submitted = 0
+        self.refused: SubmitRefused | None = None
         self.files = 0
         self.bytes = 0
         self._labels: dict[JobId, str] = {}
         self._credits: dict[AttemptId, float | None] = {}
         self._finished: deque[float] = deque(maxlen=_RATED_OVER)
+        self._standstill = Standstill()
         self._began = now
         for job in beginning.plan.jobs:
             self._enter(job)
@@ -94,9 +98,12 @@ class Progress:
         """Count one more fact that happened at *now*, in monotonic seconds."""
         self._remark(fact)
         self._price(fact)
+        self._standstill.take(fact, now)
         match fact:
             case SubmitAccepted():
                 self.submitted += 1
+            case SubmitRefused(retryable=True):
+                self.refused = fact
             case ArtifactStored():
                 self.files += 1
                 self.bytes += fact.bytes
@@ -170,6 +177,13 @@ class Progress:
         """Remote tasks, those being submitted included."""
         counts = self.counts
         return counts[Phase.SUBMITTING] + counts[Phase.RUNNING]
+
+    def obstacle(self, now: float) -> Obstacle | None:
+        """Return what keeps waiting jobs from being bought; None where none wait."""
+        counts = self.counts
+        if not counts[Phase.NEW] + counts[Phase.SUBMITTING]:
+            return None
+        return self._standstill.obstacle(now)
 
     @property
     def credits(self) -> float | None:

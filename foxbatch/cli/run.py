@@ -15,14 +15,17 @@ from foxbatch.cli import _options as options
 from foxbatch.cli._loading import load
 from foxbatch.cli._settings import read_dotenv
 from foxbatch.cli._terminal import Terminal
+from foxbatch.errors import UsageError
 
 if TYPE_CHECKING:
     from foxbatch.api import Audience, RunOptions, RunSummary
     from foxbatch.cli.conducting import Work
     from foxbatch.cli.screen import Screen
+    from foxbatch.provider import Provider
     from foxbatch.runner import StopButton
 
 _EVERY_CLASS = "*"
+_ANY_PROVIDER = ("unknown", "expired", "written_off")
 
 
 class _RunCommand(click.Command):
@@ -114,7 +117,7 @@ def _shared(function: Callable[..., int]) -> Callable[..., int]:
 @options.provider_option()
 @options.only_option()
 @click.option(
-    "--max-new", type=click.IntRange(min=0), metavar="N", help="Buy at most N jobs."
+    "--max-new", type=options.Whole(), metavar="N", help="Buy at most N jobs."
 )
 @click.option(
     "--retry-failed",
@@ -128,7 +131,7 @@ def _shared(function: Callable[..., int]) -> Callable[..., int]:
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.Speed(),
     default=20.0,
     show_default=True,
     help="How much faster than real the embedded sandbox is.",
@@ -176,18 +179,19 @@ def run_command(
     from foxbatch import api
     from foxbatch.planner import Choice
 
-    classes = {name for text in retry_failed for name in text.split(",")}
+    _refuse_no_purchase(max_new)
+    wanted = load(terminal, manifest, provider)
+    classes = failure_classes(retry_failed, wanted.provider)
     chosen = dataclasses.replace(
         shared.options(terminal),
         out=out,
-        choice=Choice(only=only, retry_failed=frozenset(classes)),
+        choice=Choice(only=only, retry_failed=classes),
         max_new=max_new,
         yes=yes,
         detach=detach,
         speed=speed,
         seed=seed,
     )
-    wanted = load(terminal, manifest, provider)
 
     def work(
         audience: Sequence[Audience], screen: Screen, stop: StopButton
@@ -196,6 +200,35 @@ def run_command(
         return api.run(wanted, chosen, audience=audience, confirm=confirm, stop=stop)
 
     return _conduct(terminal, shared, work)
+
+
+def _refuse_no_purchase(max_new: int | None) -> None:
+    if max_new == 0:
+        raise UsageError(
+            "--max-new 0 would buy nothing",
+            hint="Type `foxbatch collect` to fetch what was bought before, or"
+            " `foxbatch plan` to see what a run would do.",
+        )
+
+
+def failure_classes(typed: Sequence[str], provider: Provider) -> frozenset[str]:
+    """Return the classes that `--retry-failed` names, each of them one that exists.
+
+    Raises:
+        UsageError: No job of that provider can fail in such a way.
+    """
+    from foxbatch.schema import suggest
+
+    known = {*_ANY_PROVIDER, *provider.failure_classes.values()}
+    known |= {r.error_class for r in provider.submit_rules if r.means == "input"}
+    classes = [word.strip() for text in typed for word in text.split(",")]
+    for name in classes:
+        if name not in (_EVERY_CLASS, *known):
+            raise UsageError(
+                f"--retry-failed: there is no failure class {name!r}",
+                hint=suggest(name, sorted(known), "Classes"),
+            )
+    return frozenset(classes)
 
 
 @click.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from foxbatch.cli import _options as options
 from foxbatch.cli._terminal import Terminal
 from foxbatch.errors import ExitCode, UsageError
 
@@ -27,13 +28,13 @@ from foxbatch.errors import ExitCode, UsageError
 )
 @click.option(
     "--state",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=options.Folder(),
     help="Keep tasks in this folder, so that they survive a restart.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
 @click.option(
     "--speed",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.Speed(),
     default=1.0,
     show_default=True,
     help="How much faster than real it is.",
@@ -47,13 +48,13 @@ from foxbatch.errors import ExitCode, UsageError
 )
 @click.option(
     "--credits",
-    type=click.IntRange(min=0),
+    type=options.Whole(),
     metavar="N",
     help="What each key may spend. Without: no end.",
 )
 @click.option(
     "--in-flight",
-    type=click.IntRange(min=1),
+    type=options.Whole(1),
     metavar="N",
     help="Answer 429 beyond so many tasks. Without: never.",
 )
@@ -85,7 +86,7 @@ def sandbox_command(
     from foxbatch.sandbox import SandboxOptions, run_sandbox
 
     _check_loopback(host)
-    options = SandboxOptions(
+    asked = SandboxOptions(
         seed=seed,
         speed=speed,
         keys=frozenset(keys) or None,
@@ -99,7 +100,7 @@ def sandbox_command(
         explain(terminal, url, needs_key=bool(keys))
 
     try:
-        run_sandbox(options, on_ready=ready, host=host, port=port, state_dir=state)
+        run_sandbox(asked, on_ready=ready, host=host, port=port, state_dir=state)
     except OSError as error:
         raise UsageError(
             f"{host}:{port} cannot be used: {error.strerror or error}",

@@ -18,6 +18,7 @@ from rich.text import Text
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import amount, cells, count, one_line
 from foxbatch.cli.progress import Progress, Remark
+from foxbatch.cli.standstill import Obstacle
 from foxbatch.clock import show_duration
 from foxbatch.events import (
     ArtifactStored,
@@ -53,6 +54,7 @@ FRAMES_PER_S = 8
 _SUMMARY_EVERY_S = 10.0
 _REMARKS = 3
 _LONGEST_REMARK = 300
+_LONGEST_LABEL = 100
 _WIDEST = 100
 _KINDS = 5
 
@@ -78,6 +80,7 @@ class Screen:
         self._monotonic = monotonic
         self._live: Live | None = None
         self._said_at = monotonic()
+        self._obstacle = ""  # the word for it, once it has been said
         self.progress: Progress | None = None
 
     # ---- The audience
@@ -120,6 +123,7 @@ class Screen:
         if self.progress is None:
             return
         now = self._monotonic()
+        self._say_obstacle(self.progress.obstacle(now))
         if self._moves:
             if self._live is None:
                 self._live = Live(
@@ -130,6 +134,13 @@ class Screen:
         elif now - self._said_at >= _SUMMARY_EVERY_S:
             self._said_at = now
             self._terminal.say(pulse(self.progress, now))
+
+    def _say_obstacle(self, obstacle: Obstacle | None) -> None:
+        """Say once that nothing is accepted any more, and why."""
+        word = obstacle.word if obstacle is not None else ""
+        if obstacle is not None and word != self._obstacle:
+            self._print(_blocked(obstacle))
+        self._obstacle = word
 
     def pause(self) -> None:
         """Take the display away; the next `tick` brings it back."""
@@ -152,6 +163,9 @@ class Screen:
             Text("  ").append(legend(progress.tally)),
             Text(f"  {'  ·  '.join(_figures(progress, now))}", "dim"),
         ]
+        if obstacle := progress.obstacle(now):
+            lines.append(Text("  ").append_text(_blocked(obstacle)))
+            lines[-1].truncate(width, overflow="ellipsis")
         trouble = [
             *(("held", "magenta", remark) for remark in progress.held.values()),
             *(("failed", "red", remark) for remark in progress.failures.values()),
@@ -236,18 +250,27 @@ def estimate_in_words(estimate: Estimate) -> str:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end a question: the event loop, which took it, does not run now."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Let signals end a question: the event loop, which took them, does not run now."""
+    before = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def accepted_line(fact: SubmitAccepted) -> str:
     """Return the stable line that a log keeps where a disk does not."""
     reserved = "unknown" if fact.credits is None else f"{fact.credits:.12g}"
     return f"accepted job={fact.job} task={fact.task} credits={reserved}"
+
+
+def _blocked(obstacle: Obstacle) -> Text:
+    said = one_line(obstacle.text, _LONGEST_REMARK)
+    return Text.assemble((f"{obstacle.word:<9}", "bold yellow"), said)
 
 
 _WHY_ENDED = {"patience": "not finished yet", "not_found": "not found"}
@@ -260,6 +283,9 @@ def remarkable(fact: Event, progress: Progress) -> Text | None:
             return _said("failed", "red", progress.failures[fact.job])
         case SubmitUnknown():
             return _said("held", "magenta", progress.held[fact.job])
+        case WatchEnded(why="download"):
+            text = f"not downloaded yet: {fact.message or 'no reason was given'}"
+            return _said("waiting", "yellow", Remark(progress.label(fact.job), text))
         case WatchEnded():
             why = _WHY_ENDED.get(fact.why, fact.why)
             after = f"{why} after {show_duration(fact.watched_s)}"
@@ -271,7 +297,9 @@ def remarkable(fact: Event, progress: Progress) -> Text | None:
             remark = Remark(progress.label(fact.job), "; ".join(fact.mismatch))
             return _said("mismatch", "yellow", remark)
         case BatchHalted():
-            return Text.assemble(("halted ", "bold red"), one_line(fact.why))
+            return Text.assemble(
+                ("halted ", "bold red"), one_line(fact.why, _LONGEST_REMARK)
+            )
         case _:
             return None
 
@@ -279,7 +307,8 @@ def remarkable(fact: Event, progress: Progress) -> Text | None:
 def _said(word: str, colour: str, remark: Remark) -> Text:
     return Text.assemble(
         (f"{word} ", colour),
-        f"{one_line(remark.label)}: {one_line(remark.text, _LONGEST_REMARK)}",
+        f"{one_line(remark.label, _LONGEST_LABEL)}: ",
+        one_line(remark.text, _LONGEST_REMARK),
     )
 
 
@@ -288,7 +317,10 @@ def pulse(progress: Progress, now: float) -> str:
     counts = progress.counts
     parts = [f"{counts[phase]:,} {phase}" for phase in PHASE_COLOURS if counts[phase]]
     clock = show_duration(progress.elapsed_s(now))
-    return f"[{clock}] {', '.join(parts)}; {', '.join(_figures(progress, now))}"
+    said = f"[{clock}] {', '.join(parts)}; {', '.join(_figures(progress, now))}"
+    if obstacle := progress.obstacle(now):
+        said += f"; {obstacle.word}: {one_line(obstacle.text, _LONGEST_REMARK)}"
+    return said
 
 
 def _figures(progress: Progress, now: float) -> Iterator[str]:
@@ -352,9 +384,9 @@ def legend(counts: Mapping[str, int]) -> Text:
 
 def remark_lines(remarks: Sequence[tuple[str, str, Remark]]) -> Iterator[Text]:
     """Yield one aligned line for each word, its colour, and what there is to say."""
-    width = max((cells(one_line(remark.label)) for _, _, remark in remarks), default=0)
-    for word, colour, remark in remarks:
-        label = one_line(remark.label)
+    labels = [one_line(remark.label, _LONGEST_LABEL) for _, _, remark in remarks]
+    width = max(map(cells, labels), default=0)
+    for (word, colour, remark), label in zip(remarks, labels, strict=True):
         line = Text.assemble((f"  {word:<9}", colour), (label, "bold"), no_wrap=True)
         gap = " " * (width - cells(label) + 2)
         yield line.append(gap + one_line(remark.text, _LONGEST_REMARK))

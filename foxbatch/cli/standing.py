@@ -18,15 +18,17 @@ from foxbatch.lifecycle import Phase
 from foxbatch.results import Failure, Record
 
 _LOOK_AGAIN_S = 2.0
+_LONGEST_ERROR = 160
+_LONGEST_PROBLEM = 300
 
 
 def show(terminal: Terminal, status: api.Status) -> None:
     """Print one line per job, then the sums and what needs a person."""
     columns = [
-        Column("JOB", style="cyan"),
-        Column("NAME", style="bold"),
+        Column("JOB", style="cyan", whole=True),
+        Column("NAME", style="bold", whole=True),
         Column("PHASE"),
-        Column("TASK"),
+        Column("TASK", whole=True),
         Column("SINCE", style="dim"),
         Column("ERROR", wraps=True),
     ]
@@ -41,15 +43,17 @@ def show(terminal: Terminal, status: api.Status) -> None:
         ]
         for job in status.jobs
     ]
-    show_table(terminal, columns, rows)
-    terminal.emit("")
+    if rows:
+        show_table(terminal, columns, rows)
+        terminal.emit("")
     for line in summary(status):
         terminal.out.print(line, soft_wrap=True)
 
 
 def summary(status: api.Status) -> Iterator[Text]:
     """Yield the sums of *status*, and what needs a person."""
-    line = legend(status.phases).append("   ")
+    line = legend(status.phases) if status.jobs else Text("no job was planned yet")
+    line.append("   ")
     yield line.append(one_line(api.show_path(status.run_dir)), "dim")
     if status.running_pid is not None:
         yield Text(f"process {status.running_pid} is working on it", "bold")
@@ -68,7 +72,7 @@ def summary(status: api.Status) -> Iterator[Text]:
                 "magenta",
             )
     for problem in status.problems:
-        yield Text(f"! {one_line(problem)}", "yellow")
+        yield Text(f"! {one_line(problem, _LONGEST_PROBLEM)}", "yellow")
 
 
 def watch(terminal: Terminal, run_dir: Path) -> None:
@@ -89,21 +93,28 @@ def watch(terminal: Terminal, run_dir: Path) -> None:
         time.sleep(_LOOK_AGAIN_S)
 
 
+def say_empty(terminal: Terminal, run_dir: Path) -> None:
+    """Say that no job was ever planned in *run_dir*."""
+    where = one_line(api.show_path(run_dir))
+    terminal.say(f"{where} holds no job yet: type foxbatch run MANIFEST")
+
+
 def show_records(terminal: Terminal, records: Sequence[Record]) -> None:
     """Print one line per job with its files."""
     columns = [
-        Column("JOB", style="cyan"),
-        Column("NAME", style="bold"),
+        Column("JOB", style="cyan", whole=True),
+        Column("NAME", style="bold", whole=True),
         Column("PHASE"),
         Column("CREDITS", right=True),
         Column("SECONDS", right=True),
-        Column("FILE"),
+        Column("FILE", whole=True),
         Column("SIZE", right=True),
         Column("MEDIA", style="dim"),
     ]
     rows = [row for record in records for row in _rows(record)]
-    show_table(terminal, columns, rows)
-    terminal.say(count(len(records), "record"))
+    if rows:
+        show_table(terminal, columns, rows)
+        terminal.say(count(len(records), "record"))
 
 
 def _rows(record: Record) -> Iterator[list[Cell]]:
@@ -140,8 +151,10 @@ def in_words(error: Failure | None) -> str:
     """Return why a job is not done, in one line; empty where nothing is wrong."""
     if error is None:
         return ""
-    said = " ".join(filter(None, (error.code, error.message)))
-    return one_line(f"{error.error_class}: {said}" if said else error.error_class)
+    code = error.code if error.code != error.error_class else ""
+    said = " ".join(filter(None, (code, error.message)))
+    text = f"{error.error_class}: {said}" if said else error.error_class
+    return one_line(text, _LONGEST_ERROR)
 
 
 def _moment(text: str | None) -> str:

@@ -13,7 +13,8 @@ import anyio
 import httpx
 
 from foxbatch.artifacts import Partial, extension_for, is_page
-from foxbatch.client.outcomes import redact
+from foxbatch.client.redaction import HIDDEN, Secrets, without_secrets
+from foxbatch.client.wording import in_words
 from foxbatch.provider import is_loopback
 
 MAX_FILE_BYTES = 8 << 30
@@ -64,6 +65,7 @@ async def fetch(
     expect_kind: str,
     api_host: str,
     look_up: bool,
+    secrets: Secrets = (),
 ) -> Fetched | FetchFailed:
     """Fetch *url* into *target*, going on where an earlier try ended.
 
@@ -75,6 +77,7 @@ async def fetch(
         api_host: Where the service is: only if it is on a private address itself may
             its files be on one.
         look_up: Whether host names are resolved to find out.
+        secrets: What no address that is asked may contain.
     """
     # A signature in the query may be new; anything else makes it another file, even if
     # both were written in the same second.
@@ -83,6 +86,9 @@ async def fetch(
         target.reset()
         target.source = source
     for _ in range(MAX_REDIRECTS + 1):
+        if HIDDEN in without_secrets(url, secrets):
+            reason = "the address contains the key, so it is not asked"
+            return FetchFailed(reason, permanent=True)
         refused = await _refused(url, api_host, look_up=look_up)
         if refused is not None:
             return refused
@@ -92,7 +98,7 @@ async def fetch(
         except httpx.InvalidURL as error:
             return FetchFailed(f"no address: {error}", permanent=True)
         except httpx.RequestError as error:
-            return FetchFailed(redact(f"{type(error).__name__}: {error}", bound=300))
+            return FetchFailed(in_words(error, secrets))
         if not isinstance(outcome, str):
             return outcome
         url = outcome

@@ -22,9 +22,9 @@ from foxbatch.client.outcomes import (
     Unknown,
     classify_poll,
     classify_submit,
-    redact,
     usable_task_id,
 )
+from foxbatch.client.wording import in_words
 from foxbatch.clock import Clock
 from foxbatch.events import TaskId
 from foxbatch.provider import Provider, host_of
@@ -115,10 +115,13 @@ class ServiceClient:
             with anyio.move_on_after(_WHOLE_SUBMIT_S):
                 outcome = await self._exchange_submit(request)
         except _BEFORE_ANY_BYTE as error:
-            return NotSent(self._words(error))
+            return NotSent(in_words(error, self._secrets))
         except httpx.RequestError as error:
             elapsed_s = self._clock.monotonic() - started
-            return Unknown(f"{self._words(error)} after {elapsed_s:.1f} s")
+            words = in_words(error, self._secrets)
+            if not isinstance(error, httpx.TimeoutException):  # which says how long
+                words += f" (after {elapsed_s:.1f} s)"
+            return Unknown(words)
         return outcome
 
     async def _exchange_submit(self, request: httpx.Request) -> SubmitOutcome:
@@ -168,7 +171,7 @@ class ServiceClient:
                     )
                 )
         except httpx.RequestError as error:
-            return PollTrouble(self._words(error))
+            return PollTrouble(in_words(error, self._secrets))
         return outcome
 
     async def download(
@@ -192,13 +195,10 @@ class ServiceClient:
                 expect_kind=expect_kind,
                 api_host=host_of(self._access.base_url),
                 look_up=not self._offline,
+                secrets=self._secrets,
             )
         finally:
             target.close()
-
-    def _words(self, error: httpx.RequestError) -> str:
-        said = redact(str(error), self._secrets, bound=300).rstrip(". ")
-        return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 async def _exchange(

@@ -7,23 +7,26 @@ an answer that the provider's table lists as a refusal. Whatever else happens is
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Literal, TypeAlias
-from urllib.parse import quote
 
 import msgspec
 
 from foxbatch.canonical import Json
+from foxbatch.client.redaction import (
+    Secrets,
+    mapped,
+    redact,
+    without_lookalikes,
+    without_secrets,
+)
 from foxbatch.events import ResultItem, State, TaskId
 from foxbatch.provider import Provider, find
 from foxbatch.provider.service import Means
-
-MAX_REPLY_CHARACTERS = 64 * 1024
-"""How much of a reply is kept as evidence."""
 
 _TASK_ID = re.compile(r"[A-Za-z0-9._:~-]{1,256}")
 _MESSAGE_CHARACTERS = 2_000
@@ -35,14 +38,8 @@ _KEPT_HEADERS = (
     "cf-ray",
     "location",
 )
-_SECRETS = re.compile(
-    r"""(?xi)
-    (?P<label> authorization ["']? \s* [:=] \s* ["']? (?: (?:bearer|basic) \s+ )? )
-        [^\s"',;}\]]+
-    | (?P<scheme> \b bearer \s+ ) [A-Za-z0-9._~+/=-]{8,}
-    | (?P<prefix> \b sk- ) [A-Za-z0-9_-]{8,}
-    """
-)
+_TITLE = re.compile(r"<title[^>]*>([^<]{1,300})", re.IGNORECASE)
+_PAGE = re.compile(r"\s*<(?:!doctype|html|head|body)\b", re.IGNORECASE)
 # Gone answers to a poll are about the task, not about the address.
 _MISSING_STATUSES = frozenset({404, 410})
 
@@ -223,11 +220,11 @@ def classify_submit(
     headers: Mapping[str, str],
     body: bytes,
     *,
-    secrets: Iterable[str] = (),
+    secrets: Secrets = (),
 ) -> SubmitOutcome:
     """Return what an answer to a submission means, by the provider's table."""
     evidence = gather(status, headers, body, secrets=secrets)
-    reply = _decode(body)
+    reply = _decode(body, secrets)
     if 200 <= status <= 299:  # noqa: PLR2004  HTTP's own ranges
         if not isinstance(reply, dict):
             return Unknown(f"status {status} without a JSON object", evidence)
@@ -235,7 +232,7 @@ def classify_submit(
         task = next(filter(None, map(usable_task_id, ids)), None)
         if task is None:
             return Unknown(f"status {status} without a usable task id", evidence)
-        return Accepted(task, _view(provider, task, reply, evidence, secrets), evidence)
+        return Accepted(task, _view(provider, task, reply, evidence), evidence)
     error = _error_of(reply)
     rule = provider.refusal(status, code=error.code, kind=error.kind)
     if rule is None:
@@ -243,10 +240,10 @@ def classify_submit(
     return Refused(
         scope=_SCOPES[rule.means],
         error_class=rule.error_class,
-        code=redact(error.code, secrets) or str(status),
-        message=_message(error.message or evidence.reply, secrets),
+        code=_cut(error.code) or str(status),
+        message=_message(error.message, evidence),
         status=status,
-        retry_after=_header(headers, "retry-after"),
+        retry_after=evidence.headers.get("retry-after"),
         evidence=evidence,
     )
 
@@ -258,12 +255,12 @@ def classify_poll(
     headers: Mapping[str, str],
     body: bytes,
     *,
-    secrets: Iterable[str] = (),
+    secrets: Secrets = (),
 ) -> PollOutcome:
     """Return what an answer about *task* means. Faults say nothing about the task."""
     evidence = gather(status, headers, body, secrets=secrets)
-    retry_after = _header(headers, "retry-after")
-    reply = _decode(body)
+    retry_after = evidence.headers.get("retry-after")
+    reply = _decode(body, secrets)
     if 200 <= status <= 299:  # noqa: PLR2004
         if not isinstance(reply, dict):
             return PollTrouble(f"status {status} without a JSON object", None, status)
@@ -272,14 +269,14 @@ def classify_poll(
             return PollTrouble("the answer is about another task", None, status)
         if not isinstance(find(reply, provider.answers.status), str):
             return PollTrouble("the answer names no status", None, status)
-        return TaskSeen(_view(provider, task, reply, evidence, secrets))
+        return TaskSeen(_view(provider, task, reply, evidence))
     if status in _MISSING_STATUSES:
         return TaskMissing(evidence)
     error = _error_of(reply)
     rule = provider.refusal(status, code=error.code, kind=error.kind)
-    message = _message(error.message or evidence.reply, secrets)
     if rule is not None and rule.means in ("account", "address"):
-        return PollDenied(status, redact(error.code, secrets) or str(status), message)
+        message = _message(error.message, evidence)
+        return PollDenied(status, _cut(error.code) or str(status), message)
     return PollTrouble(f"status {status}", retry_after, status)
 
 
@@ -288,7 +285,7 @@ def gather(
     headers: Mapping[str, str],
     body: bytes,
     *,
-    secrets: Iterable[str] = (),
+    secrets: Secrets = (),
 ) -> Evidence:
     """Return what is worth keeping of an answer, bounded and without secrets."""
     kept = {name: _header(headers, name) for name in _KEPT_HEADERS}
@@ -303,22 +300,6 @@ def gather(
     )
 
 
-def redact(
-    text: str, secrets: Iterable[str] = (), *, bound: int = MAX_REPLY_CHARACTERS
-) -> str:
-    """Return *text* without *secrets* or anything that looks like one, then cut it.
-
-    In this order: a cut through a secret would leave a piece that nothing recognises.
-    """
-    for secret in secrets:
-        for spelling in (secret, json.dumps(secret)[1:-1], quote(secret, safe="")):
-            text = text.replace(spelling, "***")
-    text = _SECRETS.sub(
-        lambda found: f"{found['label'] or found['scheme'] or found['prefix']}***", text
-    )
-    return text if len(text) <= bound else text[:bound] + "… (cut)"
-
-
 def _header(headers: Mapping[str, str], name: str) -> str | None:
     for key, value in headers.items():
         if key.lower() == name:
@@ -326,17 +307,48 @@ def _header(headers: Mapping[str, str], name: str) -> str | None:
     return None
 
 
-def _message(text: str, secrets: Iterable[str]) -> str:
-    return redact(text.strip(), secrets, bound=_MESSAGE_CHARACTERS)
+def _cut(text: str) -> str:
+    """Return words of the service as they are kept."""
+    return redact(text.strip(), bound=_MESSAGE_CHARACTERS)
 
 
-def _decode(body: bytes) -> Json:
-    """Return the JSON value in *body*, None where there is none."""
+def _message(said: str, evidence: Evidence) -> str:
+    """Return why the service refuses, in its words or in those of its answer.
+
+    Never nothing, and never just the status, which stands beside it anyway.
+    """
+    status = evidence.status or 0
+    target = evidence.headers.get("location")
+    if 300 <= status <= 399 and target:  # noqa: PLR2004
+        return f"it redirects to {target}"
+    reply = evidence.reply
+    message = _cut(said) or _page_title(reply) or _cut(reply)
+    if message not in ("", str(status)):
+        return message
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "it gives no reason"
+
+
+def _page_title(text: str) -> str:
+    """Return what a page is about, empty where *text* is no page."""
+    if not _PAGE.match(text):
+        return ""
+    title = _TITLE.search(text)
+    return f"a page came: {_cut(title[1])}" if title else "a page came"
+
+
+def _decode(body: bytes, secrets: Secrets) -> Json:
+    """Return the JSON value in *body* without *secrets*, None where there is none.
+
+    They go before anything is read from it, so that no place can be forgotten.
+    """
     try:
         value: Json = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return value
+    return mapped(value, lambda text: without_secrets(text, secrets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,16 +390,14 @@ def _ids(provider: Provider, reply: Json) -> list[Json]:
 
 
 def _view(
-    provider: Provider,
-    task: TaskId,
-    reply: Json,
-    evidence: Evidence,
-    secrets: Iterable[str],
+    provider: Provider, task: TaskId, reply: Json, evidence: Evidence
 ) -> TaskView:
     places = provider.answers
+    results = _results(find(reply, places.results))
+    # Addresses have been read: nothing else may look like anybody's key.
+    reply = mapped(reply, without_lookalikes)
     word = _word(find(reply, places.status))[:100]
     state = provider.states.get(word, "running")
-    results = _results(find(reply, places.results)) if state == "completed" else ()
     empty = state == "completed" and not results
     model = find(reply, places.model)
     extras = {name: find(reply, at) for name, at in places.extras.items()}
@@ -398,8 +408,8 @@ def _view(
         state="running" if empty else state,
         empty=empty,
         progress=_number(find(reply, places.progress)),
-        results=results,
-        error=_failure(provider, find(reply, places.error), secrets)
+        results=results if state == "completed" else (),
+        error=_failure(provider, find(reply, places.error))
         if state == "failed"
         else None,
         credits=_number(find(reply, places.credits)),
@@ -410,13 +420,10 @@ def _view(
     )
 
 
-def _failure(provider: Provider, error: Json, secrets: Iterable[str]) -> TaskError:
+def _failure(provider: Provider, error: Json) -> TaskError:
     said = _error_of({"error": error})
-    return TaskError(
-        provider.failure_class(said.code),
-        redact(said.code, secrets, bound=_MESSAGE_CHARACTERS),
-        _message(said.message, secrets),
-    )
+    failure_class = provider.failure_class(said.code)
+    return TaskError(failure_class, _cut(said.code), _cut(said.message))
 
 
 def _results(value: Json) -> tuple[ResultItem, ...]:
@@ -428,15 +435,16 @@ def _results(value: Json) -> tuple[ResultItem, ...]:
 def _result(value: Json) -> ResultItem:
     if isinstance(value, str):
         return ResultItem(url=value)
-    if not isinstance(value, dict):
-        return ResultItem(extras={"value": value})
-    rest = dict(value)
-    url = rest.pop("url", None)
-    content_type = rest.pop("content_type", None)
+    url = value.get("url") if isinstance(value, dict) else None
+    shown = mapped(value, without_lookalikes)
+    if not isinstance(shown, dict):
+        return ResultItem(extras={"value": shown})
+    shown.pop("url", None)
+    content_type = shown.pop("content_type", None)
     return ResultItem(
         url=url if isinstance(url, str) and url else None,
         content_type=content_type if isinstance(content_type, str) else None,
-        extras={**rest},
+        extras={**shown},
     )
 
 

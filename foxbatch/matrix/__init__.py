@@ -5,6 +5,7 @@ expansion          the same for all specs of a manifest, with its size
 variables          the graph of `vars`
 rendering          templates per cell
 requests, jobs     bodies, checked against their model's schema; identities
+sizes              how large values may become
 names, outputs     for people
 """
 

@@ -9,6 +9,7 @@ from foxbatch import canonical
 from foxbatch.canonical import Digest, JobId, Json
 from foxbatch.errors import Position, Problem, Related
 from foxbatch.manifest import Manifest
+from foxbatch.matrix import sizes
 from foxbatch.matrix.axes import PROMPT, Choice, Reading
 from foxbatch.matrix.cells import Cell
 from foxbatch.matrix.expansion import Expansion, Prompt, fits, prepare, too_many
@@ -141,6 +142,8 @@ class _Checks:
         asked = draft.request.get(MODEL)
         if not isinstance(asked, str) or asked not in known:
             return None, [*draft.problems, *self._unknown_model(draft, recipe)]
+        if why := sizes.excess(draft.request):
+            return None, [*draft.problems, _too_large(why, draft, recipe)]
         checker = self._checker(known[asked])
         if not checker.is_valid(draft.request):
             found = self._explain(checker, draft, recipe)
@@ -207,6 +210,18 @@ def _no_model(draft: Draft, recipe: Recipe) -> Problem:
         recipe.position(draft, (), key=False),
         "Add `model: …`; `foxbatch models` lists them.",
         pointer=pointer(recipe.place(draft, ())),
+    )
+
+
+def _too_large(why: str, draft: Draft, recipe: Recipe) -> Problem:
+    largest = max(draft.request, key=lambda name: sizes.size(draft.request[name]))
+    place = recipe.place(draft, (largest,))
+    return Problem(
+        "E-REQUEST-SIZE",
+        why,
+        recipe.position(draft, (largest,), key=False),
+        f"{largest} is the largest part of it: shorten that.",
+        pointer=pointer(place),
     )
 
 

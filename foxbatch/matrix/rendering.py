@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -9,6 +10,7 @@ from typing import TypeAlias
 from foxbatch.canonical import Json
 from foxbatch.errors import Problem
 from foxbatch.manifest import Spec
+from foxbatch.matrix import sizes
 from foxbatch.matrix.axes import PROMPT, PROMPT_ID, Reading
 from foxbatch.matrix.cells import Cell
 from foxbatch.matrix.reporting import circle, meant_by, template_problem, warning
@@ -221,7 +223,10 @@ class Renderer:
 
     def _outcome(self, slot: Slot, pattern: Pattern, frame: Frame) -> _Outcome:
         try:
-            return pattern.render(self.scope(slot.lets, frame)), None
+            value = pattern.render(self.scope(slot.lets, frame))
+            # What is made for one job is not remembered, or it would never be freed.
+            sizes.check(value, ChainMap({}, self._reading.variables.measured))
+            return value, None
         except TemplateError as error:
             return None, error
 

@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from foxbatch.canonical import Json
 from foxbatch.manifest import Manifest
+from foxbatch.matrix import sizes
 from foxbatch.matrix.reporting import (
     Report,
     circle,
@@ -25,10 +26,12 @@ class Variables:
         values: By name; those that cannot be resolved are missing.
         broken: Names whose problem was reported: what needs them is not reported.
         unread: Whether a template has wrong syntax, so that it may use anything.
+        measured: Sizes of what is in them.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, Json] = {}
+        self.measured: sizes.Known = {}
         self.broken: set[str] = set()
         self.unread = False
         self._used: set[str] = set()
@@ -43,12 +46,26 @@ class Variables:
         """Return whether all that *value* uses has a value, and the rendered value.
 
         Raises:
-            TemplateError: It refers to anything but a known variable.
+            TemplateError: It refers to anything but a known variable, or becomes
+                too large.
         """
         pattern = Pattern.parse(value)
         if not self.note_uses(pattern):
             return False, None
-        return True, pattern.render({"vars": self.values})
+        return True, self._rendered(pattern)
+
+    def add(self, name: str, pattern: Pattern) -> None:
+        """Give a variable its value.
+
+        Raises:
+            TemplateError: It cannot be rendered, or becomes too large.
+        """
+        self.values[name] = self._rendered(pattern)
+
+    def _rendered(self, pattern: Pattern) -> Json:
+        value = pattern.render({"vars": self.values})
+        sizes.check(value, self.measured)
+        return value
 
     def used_of(self, known: Iterable[str]) -> set[str]:
         """Return those of *known* that anything refers to, or seems to mean."""
@@ -78,7 +95,7 @@ def resolve(manifest: Manifest, report: Report) -> Variables:
             variables.broken.add(name)
             continue
         try:
-            variables.values[name] = pattern.render({"vars": variables.values})
+            variables.add(name, pattern)
         except TemplateError as error:
             report(template_problem(error, manifest.document, ("vars", name)))
             variables.broken.add(name)

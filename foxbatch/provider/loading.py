@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -407,7 +408,7 @@ def _provider(
         title=file.title or file.id,
         base_url=base_url,
         aliases=aliases,
-        hosts=frozenset(filter(None, map(host_of, (base_url, *aliases))))
+        hosts=frozenset(urlsplit(url).netloc for url in (base_url, *aliases) if url)
         if builtin
         else frozenset(),
         builtin=builtin,

@@ -104,7 +104,8 @@ class Provider:
         title: Name for people.
         base_url: Default address, canonical; empty where foxbatch serves it itself.
         aliases: Further addresses of the same service.
-        hosts: Hosts that its key may always go to; empty for a file in a checkout.
+        hosts: Hosts that its key may always go to, with the port where it is not the
+            usual one; empty for a file in a checkout.
         builtin: Whether it comes with foxbatch.
         paid: Whether requests cost money.
         embedded: Whether foxbatch serves it itself when no address is given.

@@ -191,13 +191,26 @@ async def run_batch(
         expected, others = group.split(FoxbatchError)
         if expected is None or others is not None:
             raise
-        raise _telling(expected) from group
+        raise _with_unrecorded(_telling(expected), bench) from group
     state = bench.book.state
     live = (bench.book.run,)
     counts = Counter(state.phase(job.id, live) for job in plan.jobs)
     ended = RunEnded(why=outcome.reason, counts={str(p): n for p, n in counts.items()})
     bench.book.record(ended, durable=True)
     return outcome
+
+
+def _with_unrecorded(error: FoxbatchError, bench: Bench) -> FoxbatchError:
+    """Return *error* with the tasks that exist and that only this process knows."""
+    if bench.unrecorded:
+        tasks = "; ".join(
+            f"accepted job={job} task={task}" for job, task in bench.unrecorded
+        )
+        error.hint = (
+            f"Write this down, the ledger does not have it: {tasks}. When the ledger "
+            "can be written again, say so with foxbatch settle RUN JOB --task ID."
+        )
+    return error
 
 
 def _telling(group: ExceptionGroup[FoxbatchError]) -> FoxbatchError:

@@ -13,7 +13,7 @@ from foxbatch.canonical import JobId
 from foxbatch.client import ServiceClient
 from foxbatch.clock import Clock
 from foxbatch.errors import ExitCode, most_urgent
-from foxbatch.events import BatchHalted
+from foxbatch.events import BatchHalted, TaskId
 from foxbatch.governor import Governor
 from foxbatch.policy import Budget, PollPolicy, RetryPolicy
 from foxbatch.provider import Provider
@@ -49,6 +49,7 @@ class Bench:
     Attributes:
         submitting: Whether POSTs may still begin.
         halt: Why they may not, where the run itself decided so.
+        unrecorded: Tasks that were made and that the ledger did not take.
     """
 
     book: Book
@@ -66,6 +67,7 @@ class Bench:
     gate: Gate
     submitting: bool = True
     halt: Halt | None = None
+    unrecorded: list[tuple[JobId, TaskId]] = field(default_factory=list)
     _open: set[JobId] = field(default_factory=set)
 
     def open(self, job: JobId) -> None:

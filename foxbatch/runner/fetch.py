@@ -187,7 +187,12 @@ class Fetcher:
             return
         else:
             watched_s = round(bench.clock.monotonic() - watched.since, 3)
-            why = f"download: {failure.reason}"
-            ended = WatchEnded(job=job, attempt=attempt, watched_s=watched_s, why=why)
+            ended = WatchEnded(
+                job=job,
+                attempt=attempt,
+                watched_s=watched_s,
+                why="download",
+                message=failure.reason,
+            )
             bench.book.record(ended)
         bench.close(fetch.wanted.job)

@@ -22,7 +22,7 @@ import anyio.abc
 from foxbatch import canonical
 from foxbatch.canonical import JobId, Json
 from foxbatch.client import Accepted, NotSent, Refused, SubmitOutcome, Unknown
-from foxbatch.errors import ExitCode
+from foxbatch.errors import ExitCode, LedgerError
 from foxbatch.events import (
     AttemptId,
     Event,
@@ -295,7 +295,12 @@ class Submitter:
             # Also on the way out of a cancellation from outside: nothing is awaited.
             self._under_way.discard(scope)
             facts, _ = facts_of(outcome, wanted.job, attempt)
-            bench.book.record(*facts, durable=True)
+            try:
+                bench.book.record(*facts, durable=True)
+            except LedgerError:
+                if isinstance(outcome, Accepted):
+                    bench.unrecorded.append((wanted.job, outcome.task))
+                raise
         return outcome
 
     def _plausible(self, outcome: SubmitOutcome) -> SubmitOutcome:

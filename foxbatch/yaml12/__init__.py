@@ -6,22 +6,17 @@ false, `16:9` is 969, the last of two equal keys wins) must never reach a reques
 
 from __future__ import annotations
 
-import re
-
 import yaml
 
+from foxbatch.canonical import NOT_TEXT
 from foxbatch.errors import InvalidError, Position, Problem, Severity
-from foxbatch.yaml12.build import SURROGATE, Builder
+from foxbatch.yaml12.build import REMOVE, Builder, why_not_text
 from foxbatch.yaml12.document import Document, Where
 from foxbatch.yaml12.syntax import explain
 
 __all__ = ["Document", "Where", "parse", "scan"]
 
 MAX_BYTES = 16 * 1024 * 1024
-
-_CONTROL = re.compile(
-    "[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff\ud800-\udfff]"
-)
 
 
 def parse(text: str | bytes, *, file: str) -> Document:
@@ -69,17 +64,9 @@ def _decode(text: str | bytes, file: str) -> str:
     if isinstance(text, bytes):
         text = _from_utf8(text, file)
     text = _with_lf(text)
-    if found := _CONTROL.search(text) or SURROGATE.search(text):
-        lone = SURROGATE.match(found[0]) is not None
-        what = "half of a surrogate pair" if lone else "a control character"
-        raise _failure(
-            "E-TEXT",
-            f"U+{ord(found[0]):04X} is {what}, not text",
-            _position_at(text, found.start(), file),
-            "Remove the character."
-            if lone
-            else 'Remove it, or write "\\x…" in quotes.',
-        )
+    if found := NOT_TEXT.search(text):
+        at = _position_at(text, found.start(), file)
+        raise _failure("E-TEXT", why_not_text(found[0]), at, REMOVE)
     return text
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from foxbatch.canonical import MAX_SAFE_INTEGER, Json
+from foxbatch.canonical import MAX_SAFE_INTEGER, NOT_TEXT, Json
 from foxbatch.errors import InvalidError, Position, Problem, Related
 from foxbatch.yaml12.document import Node, Span
 
@@ -16,7 +16,7 @@ MAX_DEPTH = 100
 MAX_NODES = 1_000_000
 MAX_ALIAS_NODES = 10_000
 
-SURROGATE = re.compile("[\ud800-\udfff]")
+REMOVE = "Remove the character."
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -212,8 +212,8 @@ class Builder:
         if event.style in {"|", ">"}:
             span = (*span[:2], span[0], span[1] + 1)
         node = Node(text, span, block=event.style in {"|", ">"})
-        if SURROGATE.search(text):
-            self._report("E-TEXT", "half of a surrogate pair is not text", span, "")
+        if found := NOT_TEXT.search(text):
+            self._report("E-TEXT", why_not_text(found[0]), span, REMOVE)
         elif event.tag is not None and event.tag != "!":
             node.value = self._tagged(event, text)
         elif event.implicit[0] and event.tag is None:
@@ -295,6 +295,13 @@ class Builder:
     def _fatal(self, code: str, message: str, span: Span, hint: str) -> InvalidError:
         self._report(code, message, span, hint)
         return InvalidError(tuple(self.problems))
+
+
+def why_not_text(character: str) -> str:
+    """Return why text cannot hold a *character* that `NOT_TEXT` matches."""
+    lone = "\ud800" <= character <= "\udfff"
+    what = "half of a surrogate pair" if lone else "a control character"
+    return f"U+{ord(character):04X} is {what}, not text"
 
 
 def _span(event: Any) -> Span:
