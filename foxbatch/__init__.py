@@ -17,7 +17,6 @@ The modules, in a good order to read them:
     access      which key may go to which address, and whose results those are
     manifest    what the user asked for, checked and frozen
     matrix      manifest to jobs, lazily, with ids from their content
-    access      which key may go to which address
     events      the facts a ledger can hold, one line each
     lifecycle   what may happen to a job, and what should happen next
     ledger      an append-only file that survives a power cut

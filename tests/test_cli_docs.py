@@ -37,7 +37,7 @@ said.
 | 0 | all that was asked for is done |
 | 2 | wrong usage |
 | 3 | a manifest, provider or schema is not valid; all problems were listed |
-| 4 | the run directory cannot be used: locked, damaged, or the disk is full; or stdout cannot be written |
+| 4 | the run directory or stdout cannot be used: locked, damaged, disk full, closed |
 | 6 | stopped: the service refuses the key, the account or the address |
 | 7 | stopped: the budget is reached |
 | 8 | stopped: the service cannot be reached, or stayed busy too long |

@@ -112,3 +112,10 @@ class TestMapped:
 
         expected = json.dumps(value).replace(KEY, "***")
         assert json.dumps(shown) == expected
+
+
+def test_a_text_of_nothing_but_escapes_takes_no_time() -> None:
+    """Quadratic, it would take minutes."""
+    text = "\\" * 400_000 + "%25" * 400_000 + "sk-" * 400_000
+
+    assert without_secrets(text, (KEY, '"\\%/kkk')) == text

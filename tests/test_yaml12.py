@@ -212,9 +212,7 @@ def test_syntax_errors_are_said_in_plain_words(
     assert hint in problem.hint
 
 
-@pytest.mark.parametrize(
-    "escape", ["\\0", "\\a", "\\e", "\\x7f", "\\x80", "\\ufffe", "\\ud800"]
-)
+@pytest.mark.parametrize("escape", ["\\0", "\\a", "\\e", "\\x7f", "\\x80", "\\ufffe"])
 @pytest.mark.parametrize("text", ['a: "x{}y"', '"x{}y": a'], ids=["value", "key"])
 def test_what_is_no_text_is_refused_when_it_is_escaped_too(
     text: str, escape: str

@@ -286,8 +286,10 @@ class _Run:
         secret = entry.key.reveal()
         for job in self._plan.with_action(*BUYS):
             if secret in msgspec.json.encode(job.wanted.request).decode():
+                # Not by its name: that begins with the first words of the prompt.
                 raise UsageError(
-                    f"job {job.wanted.name} would send the API key in its request",
+                    f"job {job.id} of {job.wanted.spec!r} would send the API key in "
+                    "its request",
                     hint="Remove it from the manifest, or from the file it is read "
                     "from, and make a new key: this one may have been committed.",
                 )

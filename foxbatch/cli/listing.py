@@ -22,7 +22,7 @@ def show_jobs(terminal: Terminal, jobs: Sequence[Job]) -> None:
         Column("NAME", style="bold", whole=True),
         Column("MODEL"),
         Column("CELL"),
-        Column("PROMPT", style="dim"),
+        Column("PROMPT", style="dim", whole=True),
     ]
     rows: list[list[Cell]] = [
         [
