@@ -63,7 +63,7 @@ def test_a_second_run_submits_nothing_and_says_so(terminal: Shell) -> None:
 def test_an_interrupted_run_says_how_to_go_on_and_does(
     terminal: Shell, number: signal.Signals
 ) -> None:
-    with terminal.start("run", "onward.yaml", "--speed", "1") as process:
+    with terminal.start("run", "onward.yaml", "--speed", "10") as process:
         wait_for(process, "accepted")
         process.send_signal(number)
         _, stderr = process.communicate(timeout=10)
