@@ -48,7 +48,9 @@ def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
         OSError: The disk does not take it. The file is as it was.
     """
     temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as stream:
+    # Never what is there already: it may be a link out of a stranger's checkout.
+    temporary.unlink(missing_ok=True)
+    with temporary.open("xb") as stream:
         stream.writelines(chunks)
         stream.flush()
         os.fsync(stream.fileno())

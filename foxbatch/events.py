@@ -15,6 +15,8 @@ from foxbatch.canonical import Digest, JobId, Json
 
 FORMAT = 1
 
+_TASK_ID = re.compile(r"[A-Za-z0-9._:~-]{1,256}")
+
 EXPIRED = "expired"
 """Failure class of results that vanished before they were fetched."""
 
@@ -426,6 +428,11 @@ WORDS = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Event))
 def word(event: Event) -> str:
     """Return the event's word, such as `submit.accepted`."""
     return str(type(event).__struct_config__.tag)
+
+
+def is_task_id(text: str) -> bool:
+    """Return whether *text* can be the id of a task: it becomes part of a path."""
+    return bool(_TASK_ID.fullmatch(text)) and text not in (".", "..")
 
 
 def encode(event: Event) -> bytes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -17,28 +16,26 @@ REQUESTS_AT_ONCE = 24
 collapses beyond about 45 simultaneous requests, and waiting jobs need none."""
 
 
-class Window:
+_MARGIN = 0.05
+
+
+class Pacer:
     """Spaces starts so that no half-open second holds more than *per_second*.
 
-    Plain arithmetic on the times it is given. A rate that is no whole number is kept
-    by the next lower number of starts per second, or by longer gaps below one.
+    They are spread evenly over each second, and a little further apart than they need
+    to be: what starts here may reach the service later than its neighbours. Plain
+    arithmetic on the times it is given. A rate that is no whole number is kept by the
+    next lower number of starts per second, or by longer gaps below one.
     """
 
     def __init__(self, per_second: float) -> None:
         starts = max(1, math.floor(per_second))
-        self._period_s = max(1.0, 1.0 / per_second)
-        self._recent: deque[float] = deque(maxlen=starts)
-
-    @property
-    def opens_at(self) -> float:
-        """Time from which on the next start may happen."""
-        if len(self._recent) < (self._recent.maxlen or 0):
-            return -math.inf
-        return self._recent[0] + self._period_s
+        self.gap_s = (1 + _MARGIN) * max(1.0, 1.0 / per_second) / starts
+        self.opens_at = -math.inf
 
     def started(self, now: float) -> None:
-        """Note a start. Times never go back."""
-        self._recent.append(now)
+        """Note a start: the next one may happen at `opens_at`. Times never go back."""
+        self.opens_at = now + self.gap_s
 
 
 class Slots:
@@ -79,31 +76,42 @@ class Governor:
         self.in_flight = Slots(limits.in_flight)
         self.downloads = Slots(limits.downloads)
         self._clock = clock
-        self._window = Window(limits.requests_per_second)
+        self._pacer = Pacer(limits.requests_per_second)
         self._requests = anyio.Semaphore(REQUESTS_AT_ONCE)
         self._queue = anyio.Lock()
         self._cool_until = -math.inf
 
     @asynccontextmanager
-    async def request(self) -> AsyncIterator[None]:
+    async def request(self) -> AsyncIterator[Callable[[], None]]:
         """Hold one of the request slots; the block starts when its turn has come.
 
-        Turns are taken in the order in which they are asked for, and counted when
-        they are really taken: a late one crowds no later second.
+        Turns come in the order in which they are asked for. The block gets a function
+        to call when the request really starts, which lets the next turn come: what is
+        late, such as a disk, crowds no later second. A turn that ends without it was
+        none.
         """
         async with self._requests:
-            await self._turn()
-            yield
+            await self._queue.acquire()
+            waiting = True
 
-    async def _turn(self) -> None:
-        async with self._queue:
-            # Again and again: others may learn meanwhile that the service wants a rest.
-            while (wait_s := self._wait_s()) > 0:
-                await self._clock.sleep(wait_s)
-            self._window.started(self._clock.monotonic())
+            def begin() -> None:
+                nonlocal waiting
+                self._pacer.started(self._clock.monotonic())
+                waiting = False
+                self._queue.release()
+
+            try:
+                # Again and again: others may learn meanwhile that the service wants
+                # a rest.
+                while (wait_s := self._wait_s()) > 0:
+                    await self._clock.sleep(wait_s)
+                yield begin
+            finally:
+                if waiting:
+                    self._queue.release()
 
     def _wait_s(self) -> float:
-        opens_at = max(self._window.opens_at, self._cool_until)
+        opens_at = max(self._pacer.opens_at, self._cool_until)
         return opens_at - self._clock.monotonic()
 
     def cool_down(self, seconds: float) -> None:

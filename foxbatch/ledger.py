@@ -42,8 +42,11 @@ from foxbatch.events import (
     NewerError,
     RunId,
     RunStarted,
+    SubmitAccepted,
+    SubmitSettled,
     decode,
     encode,
+    is_task_id,
 )
 from foxbatch.lifecycle import BatchState, Lane
 
@@ -230,6 +233,9 @@ def _check_place(path: Path, number: int, event: Event, lane: Lane) -> None:
         raise _damaged(path, number, f"it belongs to run {event.run}, not {lane.run}")
     if isinstance(event, ArtifactStored) and _leads_out(event.path):
         raise _damaged(path, number, f"{event.path!r} is outside the run directory")
+    task = event.task if isinstance(event, SubmitAccepted | SubmitSettled) else None
+    if task is not None and not is_task_id(task):
+        raise _damaged(path, number, f"{task!r} is no task id")
     try:
         lane.admit(event)
     except TransitionError as error:

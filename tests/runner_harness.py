@@ -44,6 +44,9 @@ from foxbatch.sandbox import Clip, Sandbox, SandboxTransport
 from tests.conftest import LoopClock
 
 BASE_URL = "http://127.0.0.1:8"
+UNPACED = 1e300
+"""Requests per second, so many that a turn takes no time."""
+
 FILM = b"\0\0\0\x18ftypisom" + bytes(range(256)) * 4
 """Known by its first bytes as a film, and quickly made."""
 
@@ -73,6 +76,7 @@ class Late:
     what: Exception | Reply
 
 
+FILM_REPLY = Reply(200, FILM, {"Content-Type": "video/mp4"})
 LOST = httpx.ReadError("the connection was aborted")
 UNREACHABLE = httpx.ConnectError("connection refused")
 
@@ -114,7 +118,9 @@ def meets(**steps: Iterable[Step]) -> Door:
 
 def response(reply: Reply) -> httpx.Response:
     """Return *reply* as httpx sees it, fresh each time."""
-    content = b"" if reply.body is None else json.dumps(reply.body).encode()
+    content = reply.body if isinstance(reply.body, bytes) else b""
+    if reply.body is not None and not content:
+        content = json.dumps(reply.body).encode()
     headers = {"Content-Type": "application/json", **reply.headers}
     return httpx.Response(reply.status, headers=headers, content=content)
 
@@ -165,7 +171,7 @@ class Service(httpx.AsyncBaseTransport):
 
     def times(self, *kinds: str) -> list[float]:
         """Return when requests of these *kinds* left."""
-        return [sent.at for sent in self.sent if sent.kind in kinds]
+        return [round(sent.at, 3) for sent in self.sent if sent.kind in kinds]
 
     @property
     def creations(self) -> list[int]:
@@ -274,7 +280,7 @@ class World:
     service: Service = field(default_factory=Service)
     provider: Provider = SERVICE
     limits: Limits = field(
-        default_factory=lambda: Limits(in_flight=8, requests_per_second=1000)
+        default_factory=lambda: Limits(in_flight=8, requests_per_second=UNPACED)
     )
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     poll: PollPolicy = field(default_factory=PollPolicy)

@@ -401,7 +401,7 @@ class TestConsent:
     async def test_nobody_to_ask_is_a_refusal(self, write: WriteManifest) -> None:
         wanted = api.load_manifest(write("A fox"), provider="foxapi")
 
-        with pytest.raises(UsageError, match="would buy 1 jobs") as caught:
+        with pytest.raises(UsageError, match="would buy 1 job") as caught:
             await api.run(wanted, self.KEYED)
 
         assert "--yes" in caught.value.hint

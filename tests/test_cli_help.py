@@ -241,6 +241,20 @@ class TestDoctor:
         assert (offline.code, online.code, refused.code) == (0, 0, 6)
         assert f"✗ service  {sandbox.url} refuses: 401" in refused.out
 
+    def test_gateway_is_asked_when_it_is_trusted(
+        self, type_: Type, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FOXAPI_BASE_URL", "https://gateway.example")
+        monkeypatch.setenv("FOXAPI_API_KEY", KEY)
+
+        alone = type_("doctor")
+        trusted = type_("doctor", "--trust-host", "gateway.example")
+
+        assert alone.code == 2
+        assert "--trust-host gateway.example" in alone.out
+        assert trusted.code == 0
+        assert "✓ address  https://gateway.example" in trusted.out
+
     def test_service_that_is_down_is_an_error(
         self, type_: Type, monkeypatch: pytest.MonkeyPatch
     ) -> None:

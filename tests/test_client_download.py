@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -76,6 +78,13 @@ def film(**headers: str) -> httpx.Response:
     return httpx.Response(200, content=FILM, headers=headers)
 
 
+def packed(content: bytes, wbits: int, encoding: str) -> httpx.Response:
+    """Return *content* as a server packs it; httpx does not look at it."""
+    coder = zlib.compressobj(9, zlib.DEFLATED, wbits)
+    stream = httpx.ByteStream(coder.compress(content) + coder.flush())
+    return httpx.Response(200, headers={"Content-Encoding": encoding}, stream=stream)
+
+
 @pytest.mark.anyio
 class TestWhole:
     async def test_a_file_arrives(self, target: Partial) -> None:
@@ -109,7 +118,7 @@ class TestWhole:
 
         outcome = await fetched(Host(answer), target)
 
-        assert outcome == Fetched("webm", "video/webm", 100)
+        assert outcome == Fetched("webm", "video/webm", 100, recognised=False)
 
     @pytest.mark.parametrize(
         ("answer", "reason"),
@@ -130,6 +139,18 @@ class TestWhole:
                 id="a page by its type",
             ),
             pytest.param(
+                httpx.Response(200, content=b"error code: 1010"),
+                "a page came",
+                id="a sentence",
+            ),
+            pytest.param(
+                httpx.Response(
+                    200, content=b"\x01" * 80, headers={"Content-Type": "text/plain"}
+                ),
+                "a page came",
+                id="a text by its type",
+            ),
+            pytest.param(
                 httpx.Response(200, content=b""), "an empty file", id="nothing"
             ),
             pytest.param(
@@ -145,6 +166,57 @@ class TestWhole:
         assert isinstance(outcome, FetchFailed)
         assert reason in outcome.reason
         assert not outcome.permanent
+        assert target.size == 0
+
+    @pytest.mark.parametrize("wbits", [31, 15], ids=["gzip", "deflate"])
+    async def test_what_is_packed_in_spite_of_us_is_unpacked(
+        self, target: Partial, wbits: int
+    ) -> None:
+        encoding = "gzip" if wbits == 31 else "deflate"
+
+        outcome = await fetched(Host(packed(FILM, wbits, encoding)), target)
+
+        assert outcome == Fetched("mp4", None, len(FILM))
+        target.close()
+        assert target.path.read_bytes() == FILM
+
+    # httpx leaves its generators to the collector, and trio is strict about that.
+    @pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
+    async def test_a_few_kilobytes_do_not_unpack_to_gigabytes(
+        self, target: Partial, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_FILE_BYTES", 3 << 20)
+        bomb = packed(FILM + bytes(100 << 20), 31, "gzip")
+
+        tracemalloc.start()
+        outcome = await fetched(Host(bomb), target)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert outcome == FetchFailed("more than 3145728 bytes", permanent=True)
+        assert peak_bytes < 10 << 20
+
+    @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "x"])
+    async def test_what_is_packed_in_another_way_is_no_answer(
+        self, target: Partial, encoding: str
+    ) -> None:
+        outcome = await fetched(Host(packed(FILM, 31, encoding)), target)
+
+        assert isinstance(outcome, FetchFailed)
+        assert "not asked for" in outcome.reason
+
+    # As above.
+    @pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
+    async def test_what_is_not_packed_as_it_says_is_no_answer(
+        self, target: Partial
+    ) -> None:
+        plain = httpx.Response(
+            200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(FILM)
+        )
+
+        outcome = await fetched(Host(plain), target)
+
+        assert outcome == FetchFailed("it cannot be unpacked")
         assert target.size == 0
 
     async def test_a_text_may_be_a_page(self, target: Partial) -> None:

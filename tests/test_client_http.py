@@ -30,8 +30,9 @@ from foxbatch.client import (
     TaskSeen,
     Unknown,
 )
-from foxbatch.client.http import MAX_REPLY_BYTES
+from foxbatch.client.http import MAX_REPLY_BYTES, _trust
 from foxbatch.clock import SystemClock
+from foxbatch.errors import UsageError
 from foxbatch.events import TaskId
 from foxbatch.provider import load_provider
 
@@ -342,6 +343,40 @@ class TestSubmitOverSockets:
         outcome, _ = await submit_to(sends(ACCEPTED))
 
         assert isinstance(outcome, Accepted)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            pytest.param("ALL_PROXY", "socks5://127.0.0.1:1", id="a missing package"),
+            pytest.param("ALL_PROXY", "gopher://127.0.0.1:1", id="an unknown scheme"),
+            pytest.param("HTTPS_PROXY", "http://[::1", id="no address"),
+        ],
+    )
+    def test_a_proxy_that_cannot_be_used_is_said(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        monkeypatch.setenv(name, value)
+
+        with pytest.raises(UsageError, match="proxy") as caught:
+            client_at("https://api.test")
+
+        assert name in caught.value.hint
+
+    def test_certificates_that_cannot_be_read_are_said(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/at/all")
+        _trust.cache_clear()
+
+        with pytest.raises(UsageError, match="certificates cannot be read"):
+            client_at("https://api.test")
+
+    def test_the_sandbox_needs_neither(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/at/all")
+        monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+        sandbox = load_provider("sandbox", base=Path())
+
+        ServiceClient(sandbox, access_to("http://127.0.0.1:1"), clock=SystemClock())
 
     async def test_a_proxy_that_refuses_is_before_any_byte(
         self, monkeypatch: pytest.MonkeyPatch

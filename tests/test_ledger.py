@@ -347,6 +347,15 @@ class TestReading:
             ),
             *(
                 pytest.param(
+                    [*LINES[:3], LINES[3].replace(b'"task-1"', f'"{task}"'.encode())],
+                    4,
+                    f"{task!r} is no task id",
+                    id=f"a task called {task}",
+                )
+                for task in ("../../steal", "t?x=1", "..", "")
+            ),
+            *(
+                pytest.param(
                     [encode(stamped(msgspec.structs.replace(ARTIFACT, path=path)))],
                     1,
                     f"{path!r} is outside the run directory",

@@ -154,7 +154,7 @@ class TestBuiltins:
         assert foxapi.sha256 == sha256(foxapi.content)
 
     def test_a_name_with_a_typing_error_gets_the_near_one(self) -> None:
-        with pytest.raises(UsageError, match="'foxpai'") as caught:
+        with pytest.raises(UsageError, match='"foxpai"') as caught:
             load_provider("foxpai", base=Path())
 
         assert caught.value.hint == "Did you mean foxapi?"

@@ -27,7 +27,9 @@ from foxbatch.provider import Polling
 from foxbatch.runner import Observer, StopButton
 from foxbatch.runner.watch import Watched, facts_of
 from tests.runner_harness import (
+    FILM_REPLY,
     SERVICE,
+    UNPACED,
     UNREACHABLE,
     Reply,
     Step,
@@ -41,7 +43,6 @@ from tests.runner_harness import (
 GATEWAY_DOWN = Reply(503, {"error": {"message": "down"}})
 GONE = Reply(404, {"error": {"message": "Task not found"}})
 FILE = "http://127.0.0.1:8/files/x/0.mp4"
-FILM_REPLY = Reply(200, "x" * 100, {"Content-Type": "video/mp4"})
 AT_ONCE = "[sandbox:slow 0]"
 
 
@@ -97,7 +98,7 @@ class TestAQuietDay:
         assert len(world.service.sent) == before
 
     async def test_no_more_tasks_than_allowed_are_in_flight(self, world: World) -> None:
-        world.limits = Limits(in_flight=3, requests_per_second=1000)
+        world.limits = Limits(in_flight=3, requests_per_second=UNPACED)
 
         ran = await world.run(many(12))
 
@@ -121,7 +122,7 @@ class TestAQuietDay:
     async def test_no_more_files_than_allowed_are_fetched_at_once(
         self, world: World
     ) -> None:
-        world.limits = Limits(in_flight=6, requests_per_second=1000, downloads=2)
+        world.limits = Limits(in_flight=6, requests_per_second=UNPACED, downloads=2)
         world.service.door = meets(file=always(100.0))
 
         ran = await world.run(many(6, "[sandbox:slow 4]"))
@@ -252,7 +253,7 @@ class TestWatching:
 
     async def test_overdue_jobs_make_room_for_others(self, world: World) -> None:
         world.poll = PollPolicy(wait_s=60)
-        world.limits = Limits(in_flight=1, requests_per_second=1000)
+        world.limits = Limits(in_flight=1, requests_per_second=UNPACED)
 
         ran = await world.run(
             jobs_of("A slow fox [sandbox:slow 600]", "A fox [sandbox:slow 1]")
@@ -260,8 +261,24 @@ class TestWatching:
 
         assert ran.phases == {Phase.OVERDUE: 1, Phase.DONE: 1}
 
+    async def test_what_was_overdue_counts_again_when_it_turns_out_to_run(
+        self, world: World
+    ) -> None:
+        world.limits = Limits(in_flight=2, requests_per_second=UNPACED)
+        slow = many(2, "[sandbox:slow 600]")
+        world.poll = PollPolicy(wait_s=60)
+        await world.run(slow)
+        world.poll = PollPolicy(wait_s=1800)
+
+        ran = await world.run([*slow, *jobs_of("A hen", "A hare", "A hen at sea")])
+
+        # Two slip in before anybody has asked about the others; the last one waits.
+        assert ran.phases == {Phase.DONE: 5}
+        assert world.service.sandbox.in_flight_peak == 4
+        assert world.service.times("post")[2:] == [60, 60, 600]
+
     async def test_what_runs_already_counts_as_in_flight(self, world: World) -> None:
-        world.limits = Limits(in_flight=2, requests_per_second=1000)
+        world.limits = Limits(in_flight=2, requests_per_second=UNPACED)
         jobs = many(4, "[sandbox:slow 100]")
         stop = StopButton()
         await world.run(jobs, stop=stop, observe=press_after(stop, 2))
@@ -349,7 +366,7 @@ class TestOnAnyBackend:
             provider=dataclasses.replace(
                 SERVICE, polling=Polling(first_s=0, interval_s=0)
             ),
-            limits=Limits(in_flight=4, requests_per_second=1e6),
+            limits=Limits(in_flight=4, requests_per_second=UNPACED),
         )
 
     async def test_twelve_jobs_end_done(self, world: World) -> None:
@@ -368,7 +385,7 @@ class TestOnAnyBackend:
         assert ran.phases == {Phase.DONE: 3, Phase.HELD: 1}
 
     async def test_a_pressed_button_ends_the_run(self, world: World) -> None:
-        world.limits = Limits(in_flight=1, requests_per_second=1e6)
+        world.limits = Limits(in_flight=1, requests_per_second=UNPACED)
         stop = StopButton()
 
         ran = await world.run(many(5, AT_ONCE), stop=stop, observe=press_after(stop, 2))

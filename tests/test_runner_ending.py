@@ -11,12 +11,13 @@ import anyio
 import pytest
 import trio.testing
 
-from foxbatch.errors import ExitCode, LedgerError
+from foxbatch.errors import ExitCode, LedgerError, RunDirError
 from foxbatch.events import Event, JobPlanned, SubmitAccepted, SubmitUnknown
 from foxbatch.lifecycle import Phase
 from foxbatch.policy import Limits, RetryPolicy
 from foxbatch.runner import Ending, StopButton
 from tests.runner_harness import (
+    UNPACED,
     UNREACHABLE,
     Ran,
     Service,
@@ -83,7 +84,7 @@ class TestTheStopButton:
 
         ran, ended = await run_and_press(world, 20, after_s=3.5)
 
-        assert world.service.times("post") == [0, 1, 2, 3]
+        assert world.service.times("post") == [0, 1.05, 2.1, 3.15]
         assert ran.phases == {Phase.RUNNING: 4, Phase.NEW: 16}
         assert ended == 3.5
 
@@ -207,6 +208,22 @@ class TestAFullDisk:
         assert f"task={task}" in caught.value.hint
         assert "foxbatch settle" in caught.value.hint
 
+    async def test_of_a_file_gives_posts_under_way_their_four_seconds(
+        self, world: World
+    ) -> None:
+        """The ledger has room: nothing has to be held."""
+        world.fsync_files = full_disk
+        world.limits = Limits(in_flight=9, requests_per_second=UNPACED)
+        world.service.door = meets(post=[None, *[3.0] * 4])
+        jobs = jobs_of("A fox [sandbox:slow 0]", *[f"Fox {n} {SLOW}" for n in range(4)])
+
+        with pytest.raises(RunDirError, match="No space left on device"):
+            await world.run(jobs)
+
+        state = world.reading().state
+        found = Counter(state.phase(job.job) for job in jobs)
+        assert found == {Phase.DOWNLOADING: 1, Phase.RUNNING: 4}
+
     async def test_a_bug_beside_it_is_not_hidden(self, world: World) -> None:
         """An error that nobody foresaw is shown with everything that came with it."""
 
@@ -278,7 +295,7 @@ async def test_wherever_a_run_is_killed_nothing_is_bought_twice_and_nothing_is_l
             folder=tmp_path / str(facts),
             service=service,
             retry=RetryPolicy(attempts=2, classes=frozenset({"service"})),
-            limits=Limits(in_flight=3, requests_per_second=1000),
+            limits=Limits(in_flight=3, requests_per_second=UNPACED),
         )
         crashed = await crash_after(world, facts, JOBS)
 

@@ -18,6 +18,8 @@ from foxbatch.policy import Limits, PollPolicy
 from foxbatch.runner import StopButton
 from tests.runner_harness import (
     FILM,
+    FILM_REPLY,
+    UNPACED,
     UNREACHABLE,
     Late,
     Ran,
@@ -55,7 +57,6 @@ def finished_with(*results: object) -> list[Step]:
 
 
 ACCEPTED: list[Step] = [Reply(200, {"id": "task-1", "status": "pending"})]
-FILM_REPLY = Reply(200, "x" * 100, {"Content-Type": "video/mp4"})
 
 
 def stored(ran: Ran) -> list[ArtifactStored]:
@@ -146,6 +147,43 @@ class TestFaults:
         assert ranges == [None, "bytes=300-"]
         assert [path.read_bytes() for path in world.files] == [FILM]
         assert ran.phases == {Phase.DONE: 1}
+
+    async def test_a_file_that_cannot_be_had_now_keeps_no_other_waiting(
+        self, world: World
+    ) -> None:
+        world.limits = Limits(in_flight=9, requests_per_second=UNPACED, downloads=1)
+        bad, good = jobs_of("A bad fox [sandbox:slow 4]", "A good fox [sandbox:slow 5]")
+        tasks: list[str] = []
+
+        async def door(request: httpx.Request) -> httpx.Response | None:
+            if kind_of(request) != "file":
+                return None
+            tasks.append(request.url.path)
+            return httpx.Response(500) if request.url.path == tasks[0] else None
+
+        world.service.door = door
+
+        ran = await world.run([bad, good])
+
+        assert ran.phase_of(good) is Phase.DONE
+        assert ran.phase_of(bad) is Phase.DOWNLOADING
+        (succeeded,) = ran.only("job.succeeded")
+        (ended,) = ran.only("watch.ended")
+        assert succeeded.at < "2026-01-01T00:01"
+        assert ended.at.startswith("2026-01-01T00:30:0")
+
+    async def test_what_nobody_recognises_is_fetched_once_more_before_it_is_kept(
+        self, world: World
+    ) -> None:
+        junk = Reply(200, b"\1\2" * 99, {"Content-Type": "video/mp4"})
+        world.service.door = meets(file=[junk])
+        first = await world.run(many(1, SOON))
+        world.service.door = meets(file=[junk, junk])
+
+        second = await world.run(jobs_of("Another fox"))
+
+        assert [fact.bytes for fact in stored(first)] == [len(FILM)]
+        assert [fact.bytes for fact in stored(second)] == [198]
 
     async def test_an_address_that_expired_is_asked_for_again(
         self, world: World
@@ -301,7 +339,7 @@ async def etag(world: World) -> str:
 @pytest.mark.anyio
 class TestOrder:
     async def test_what_vanishes_first_is_fetched_first(self, world: World) -> None:
-        world.limits = Limits(in_flight=3, requests_per_second=1000, downloads=1)
+        world.limits = Limits(in_flight=3, requests_per_second=UNPACED, downloads=1)
         world.service.door = meets(file=[100.0])
         jobs = jobs_of(
             "A fox [sandbox:slow 4]",

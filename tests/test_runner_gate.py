@@ -33,7 +33,6 @@ class TestTheFirstPost:
         [
             pytest.param(Answer.GOOD, id="accepted"),
             pytest.param(Answer.NO, id="refused for its input"),
-            pytest.param(Answer.UNKNOWN, id="an answer of an unknown kind"),
         ],
     )
     def test_opens_the_gate_for_all_when_the_address_answers(
@@ -48,6 +47,7 @@ class TestTheFirstPost:
         [
             pytest.param(Answer.BUSY, id="not now"),
             pytest.param(Answer.UNREACHED, id="nobody there"),
+            pytest.param(Answer.UNKNOWN, id="an outage would take all others along"),
         ],
     )
     def test_keeps_the_gate_when_nothing_is_proven(
@@ -147,9 +147,9 @@ class TestTrouble:
         ("busy", "patience_s", "why"),
         [
             pytest.param(
-                False, 300, "could not be reached for 5 minutes", id="unreachable"
+                False, 300, "could not be reached for 5m 00s", id="unreachable"
             ),
-            pytest.param(True, 1800, "stayed busy for 30 minutes", id="busy"),
+            pytest.param(True, 1800, "stayed busy for 30m 00s", id="busy"),
         ],
     )
     def test_ends_patience(

@@ -10,7 +10,16 @@ import trio.testing
 from foxbatch.errors import ExitCode
 from foxbatch.lifecycle import Phase
 from foxbatch.policy import Budget, Limits, RetryPolicy
-from tests.runner_harness import LOST, UNREACHABLE, Reply, World, always, many, meets
+from tests.runner_harness import (
+    LOST,
+    UNPACED,
+    UNREACHABLE,
+    Reply,
+    World,
+    always,
+    many,
+    meets,
+)
 
 NO_KEY = Reply(401, {"error": {"message": "Invalid API key"}})
 NO_CREDIT = Reply(402, {"error": {"message": "Insufficient balance"}})
@@ -148,7 +157,7 @@ class TestDetach:
         self, world: World
     ) -> None:
         world.detach = True
-        world.limits = Limits(in_flight=1, requests_per_second=1000)
+        world.limits = Limits(in_flight=1, requests_per_second=UNPACED)
         world.service.door = meets(post=[None, busy("30")])
 
         ran = await world.run(many(3, SLOW))

@@ -23,6 +23,7 @@ from foxbatch.lifecycle import Phase
 from foxbatch.policy import Limits
 from tests.runner_harness import (
     LOST,
+    UNPACED,
     UNREACHABLE,
     Late,
     Ran,
@@ -141,7 +142,7 @@ class TestRefusals:
     async def test_no_credit_in_the_middle_stops_submitting_and_collects_the_rest(
         self, world: World
     ) -> None:
-        world.limits = Limits(in_flight=2, requests_per_second=1000)
+        world.limits = Limits(in_flight=2, requests_per_second=UNPACED)
         world.service.door = meets(post=then(NO_CREDIT, after=3))
 
         ran = await world.run(many(9))
@@ -188,7 +189,7 @@ class TestRefusals:
         ran = await world.run(many(3))
 
         assert ran.outcome.exit_code is ExitCode.UNREACHABLE
-        assert ran.outcome.why == "the service stayed busy for 30 minutes"
+        assert ran.outcome.why == "the service stayed busy for 30m 00s"
         assert ran.phases == {Phase.NEW: 3}
         assert 1800 <= posts(world)[-1] <= 1870
 
@@ -228,7 +229,7 @@ class TestNotSent:
         ran = await world.run(many(2))
 
         assert ran.outcome.exit_code is ExitCode.UNREACHABLE
-        assert ran.outcome.why == "the service could not be reached for 5 minutes"
+        assert ran.outcome.why == "the service could not be reached for 5m 00s"
         assert ran.phases == {Phase.NEW: 2}
         assert 300 <= posts(world)[-1] <= 370
 
@@ -298,7 +299,7 @@ class TestUnknownOutcomes:
         assert ran.governor.downloads.taken == 0
 
     async def test_held_jobs_hold_no_slot(self, world: World) -> None:
-        world.limits = Limits(in_flight=1, requests_per_second=1000)
+        world.limits = Limits(in_flight=1, requests_per_second=UNPACED)
         world.service.door = meets(post=[LOST, LOST])
 
         ran = await world.run(many(4))
@@ -308,7 +309,7 @@ class TestUnknownOutcomes:
     async def test_five_in_a_row_pause_and_an_accepted_probe_resumes(
         self, world: World
     ) -> None:
-        world.limits = Limits(in_flight=1, requests_per_second=1000)
+        world.limits = Limits(in_flight=1, requests_per_second=UNPACED)
         world.service.door = meets(post=then(*[LOST] * 6))
 
         ran = await world.run(many(9, "[sandbox:slow 0]"))
@@ -319,7 +320,7 @@ class TestUnknownOutcomes:
 
     async def test_four_failed_probes_halt(self, world: World) -> None:
         world.service.door = meets(post=always(LOST))
-        world.limits = Limits(in_flight=1, requests_per_second=1000)
+        world.limits = Limits(in_flight=1, requests_per_second=UNPACED)
 
         ran = await world.run(many(20))
 
@@ -331,7 +332,7 @@ class TestUnknownOutcomes:
         self, world: World
     ) -> None:
         """Sixteen at once meet one short outage: that is no reason to give up."""
-        world.limits = Limits(in_flight=16, requests_per_second=1000)
+        world.limits = Limits(in_flight=16, requests_per_second=UNPACED)
         outage = [Late(10, BAD_GATEWAY)] * 15
         world.service.door = meets(post=then(*outage, after=1))
 
@@ -345,7 +346,7 @@ class TestUnknownOutcomes:
     ) -> None:
         ends_s = (1, 1, 1, 1, 1, 70, 70, 80, 80, 90)
         world.service.door = meets(post=[None, *(Late(at, LOST) for at in ends_s)])
-        world.limits = Limits(in_flight=11, requests_per_second=1000)
+        world.limits = Limits(in_flight=11, requests_per_second=UNPACED)
 
         ran = await world.run(many(14, SLOW))
 
@@ -361,13 +362,13 @@ class TestUnknownOutcomes:
 
         ran = await world.run(many(20, SLOW))
 
-        assert [at for at in posts(world) if at < 60] == [0, 1, 2, 3, 4, 5]
+        assert [at for at in posts(world) if at < 60] == [0, 1.05, 2.1, 3.15, 4.2, 5.25]
         assert ran.phases[Phase.HELD] == 9
 
     async def test_a_submission_that_waits_for_a_slot_does_not_begin_in_a_pause(
         self, world: World
     ) -> None:
-        world.limits = Limits(in_flight=6, requests_per_second=1000)
+        world.limits = Limits(in_flight=6, requests_per_second=UNPACED)
         world.service.door = meets(post=[None, *[Late(10, LOST)] * 5])
 
         await world.run(many(9, SLOW))

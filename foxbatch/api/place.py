@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foxbatch.api.wanted import Wanted, load_manifest
-from foxbatch.canonical import Digest
+from foxbatch.canonical import Digest, sha256
 from foxbatch.durable import make_folder, write_whole
 from foxbatch.errors import InvalidError, OriginError, RunDirError, UsageError
 from foxbatch.events import Origin, RunStarted
@@ -37,9 +37,61 @@ class Place:
         """State of the embedded sandbox."""
         return self.path / ".sandbox"
 
+    def check(self, *, home: Path | None = None) -> None:
+        """Raise if anything that is written here would end up elsewhere.
+
+        A checkout may bring links along that lead out of it. Nothing is changed.
+
+        Args:
+            home: Top of the project that the directory has to be in, if any.
+
+        Raises:
+            RunDirError: A link is in the way.
+        """
+        if home is not None and not self.path.resolve().is_relative_to(home.resolve()):
+            raise RunDirError(
+                f"{self.path} leads out of the project, to {self.path.resolve()}",
+                hint=f"Type --out {self.path.resolve()} if that is meant.",
+            )
+        parts = (
+            self.ledger,
+            self.results,
+            self.sandbox,
+            self.sandbox / "tasks.jsonl",
+            self.path / "manifests",
+            self.path / ".lock",
+        )
+        for part in parts:
+            if part.is_symlink():
+                raise RunDirError(
+                    f"{part} is a link to {part.readlink()}",
+                    hint="Remove it: a run directory keeps its files to itself.",
+                )
+
     def kept(self, digest: Digest) -> Path:
         """Where the exact bytes of a manifest or provider file are kept."""
         return self.path / "manifests" / f"{digest}.yaml"
+
+    def read_kept(self, digest: Digest) -> bytes:
+        """Return what was kept under *digest*.
+
+        Raises:
+            RunDirError: It is not there, or not what it was.
+        """
+        path = self.kept(digest)
+        try:
+            content = path.read_bytes() if digest.isalnum() else b""
+        except OSError as error:
+            raise RunDirError(
+                f"{path}, which this run needs, cannot be read: {error.strerror}",
+                hint="Copy the whole run directory, with its folder manifests/.",
+            ) from error
+        if sha256(content) != digest:
+            raise RunDirError(
+                f"{path} is not what was kept there",
+                hint="Restore the file from git or a backup.",
+            )
+        return content
 
     def keep(self, digest: Digest, content: bytes) -> None:
         """Keep *content* under its digest; durable, whole or not at all."""
@@ -61,16 +113,34 @@ def default_run_dir(wanted: Wanted) -> Path:
 
     It hangs on the manifest's repository, never on the working directory, or the
     same command typed elsewhere would buy everything again. For the same reason one
-    that exists further down is used: it was made before there was a repository.
+    that was used before is used again, further down or up: it was made before there
+    was a repository, or before `foxbatch init` was typed elsewhere.
+
+    Raises:
+        RunDirError: There are two of them.
     """
     folder = wanted.manifest.directory.resolve()
-    root = find_root(folder)
     relative = Path("runs") / f"{wanted.manifest.name}@{wanted.provider.id}"
-    while folder != root:
-        if (folder / relative / "ledger").is_dir():
-            return folder / relative
-        folder = folder.parent
-    return root / relative
+    used = [
+        place / relative
+        for place in _places(folder)
+        if any((place / relative / "ledger").glob("*.jsonl"))
+    ]
+    if len(used) > 1:
+        raise RunDirError(
+            f"what was bought is in {used[0]} or in {used[1]}",
+            hint="Say which one is meant with --out, and move the other one away.",
+        )
+    return used[0] if used else find_root(folder) / relative
+
+
+def _places(folder: Path) -> list[Path]:
+    """Return *folder* and what is above it, up to the outermost top of its project."""
+    places, top = [folder, *folder.parents], find_root(folder)
+    if not (top / ".git").exists():
+        marked = [place for place in places if (place / ".foxbatch").exists()]
+        top = marked[-1] if marked else top
+    return places[: places.index(top) + 1]
 
 
 def find_run_dir(
@@ -154,13 +224,7 @@ def provider_of(place: Place, state: BatchState) -> Provider:
     if last.origin.provider in builtin_names():
         return load_provider(last.origin.provider, base=place.path)
     path = place.kept(last.provider_sha256)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise RunDirError(
-            f"{path}, the provider file of this run, cannot be read: {error.strerror}",
-            hint="Copy the whole run directory, with its folder manifests/.",
-        ) from error
+    content = place.read_kept(last.provider_sha256)
     return parse_provider(content, shown_as=str(path), folder=None)
 
 
@@ -174,7 +238,7 @@ def last_manifest(place: Place, state: BatchState) -> Manifest | None:
         return None
     last = named[-1]
     try:
-        content = place.kept(last.sha256).read_bytes()
+        content = place.read_kept(last.sha256)
         return parse_manifest(content, path=None, shown_as=last.path)
-    except (OSError, InvalidError):
+    except (RunDirError, InvalidError):
         return None

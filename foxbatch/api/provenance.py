@@ -7,44 +7,20 @@ import platform
 import socket
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from foxbatch import __version__
 from foxbatch.canonical import Digest
 from foxbatch.events import ManifestRef, Origin, RunStarted
+from foxbatch.sources import find_root
 
 _PATIENCE_S = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """Where a run comes from.
-
-    Attributes:
-        actor: `FOXBATCH_ACTOR`, a CI run's address, or git's user.
-        commit: Commit of the manifest's checkout, if it is one.
-        dirty: Whether that checkout had changes that are not committed.
-        host: This machine.
-        versions: Of foxbatch and Python.
-    """
-
-    actor: str
-    commit: str
-    dirty: bool
-    host: str
-    versions: dict[str, str]
-
-
-def gather(folder: Path, environ: Mapping[str, str]) -> Provenance:
-    """Return where a run of a manifest in *folder* comes from."""
-    return Provenance(
-        actor=_actor(folder, environ),
-        commit=_git(folder, "rev-parse", "--verify", "HEAD"),
-        dirty=bool(_git(folder, "status", "--porcelain", "--untracked-files=no")),
-        host=socket.gethostname(),
-        versions={"foxbatch": __version__, "python": platform.python_version()},
-    )
+_HARMLESS = (
+    "--no-optional-locks",
+    *("-c", "safe.bareRepository=explicit"),
+    *("-c", "core.fsmonitor=false"),
+    *("-c", f"core.hooksPath={os.devnull}"),
+)
 
 
 def start_fact(
@@ -56,18 +32,26 @@ def start_fact(
     manifests: tuple[ManifestRef, ...] = (),
     policy: Mapping[str, object] | None = None,
 ) -> RunStarted:
-    """Return the fact that this process begins to work on a run directory."""
-    come_from = gather(folder, environ)
+    """Return the fact that this process begins to work on a run directory.
+
+    Args:
+        origin: Whose results those are.
+        folder: In the checkout of the manifest, or the run directory itself.
+        environ: The process environment.
+        provider_sha256: Of the provider's file.
+        manifests: What is run.
+        policy: Its limits, retries and budget.
+    """
     return RunStarted(
         origin=origin,
         manifests=manifests,
         provider_sha256=provider_sha256,
-        actor=come_from.actor,
-        commit=come_from.commit,
-        dirty=come_from.dirty,
-        host=come_from.host,
+        actor=_actor(folder, environ),
+        commit=_git(folder, "rev-parse", "--verify", "HEAD"),
+        dirty=bool(_git(folder, "status", "--porcelain", "--untracked-files=no")),
+        host=socket.gethostname(),
         pid=os.getpid(),
-        versions=come_from.versions,
+        versions={"foxbatch": __version__, "python": platform.python_version()},
         policy=dict(policy or {}),
     )
 
@@ -85,17 +69,26 @@ def _actor(folder: Path, environ: Mapping[str, str]) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Return what git says, nothing where there is no git or no repository."""
+    return ask_git(folder, *arguments) or ""
+
+
+def ask_git(folder: Path, *arguments: str) -> str | None:
+    """Return what git says; None where it is missing or says no.
+
+    A checkout may hold a folder that looks like a bare repository, whose settings name
+    programs to run. So git is asked at the top, where `.git` is, which no checkout can
+    bring along, or else far away from it, and those settings are overruled.
+    """
+    top = find_root(folder)
+    place = str(top) if (top / ".git").exists() else top.anchor
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
+            ["git", *_HARMLESS, "-C", place, *arguments],
             capture_output=True,
             timeout=_PATIENCE_S,
             check=False,
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    if done.returncode:
-        return ""
-    return done.stdout.decode("utf-8", "replace").strip()
+        return None
+    return None if done.returncode else done.stdout.decode("utf-8", "replace").strip()

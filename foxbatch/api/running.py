@@ -21,6 +21,7 @@ from foxbatch.api.place import (
     default_run_dir,
     last_manifest,
     provider_of,
+    starts,
 )
 from foxbatch.api.provenance import start_fact
 from foxbatch.api.service import RunOptions, known_access, reached
@@ -168,6 +169,7 @@ async def run(
         command=_command(wanted, options),
     )
     _check_choice(options.choice, task.wanted or ())
+    place.check(home=None if options.out else place.path.parent.parent)
     with DirLock(place.path):
         started = _Run(task, options, audience, confirm=confirm, stop=stop, clock=clock)
         return await started.carry_out()
@@ -191,6 +193,7 @@ async def collect(
     """
     options = options or RunOptions()
     place = Place(run_dir)
+    place.check()
     with DirLock(place.path):
         state = read_folder(place.ledger).state
         provider, last = provider_of(place, state), last_manifest(place, state)
@@ -273,7 +276,9 @@ class _Run:
         for listener in self._audience:
             listener.begins(beginning)
         news = self._news()
-        if not news and not self._plan.with_action(*_WORK):
+        known = [started.origin for started in starts(state)]
+        settled = not known or origin in known
+        if settled and not news and not self._plan.with_action(*_WORK):
             return self._summary(None, RunId(""), reused)
         self._check_requests(entry)
         Store(task.place.path).check(
@@ -322,7 +327,8 @@ class _Run:
             return
         if self._confirm is None:
             raise UsageError(
-                f"this run would buy {buys} jobs from {beginning.provider}",
+                f"this run would buy {buys} job{'' if buys == 1 else 's'} "
+                f"from {beginning.provider}",
                 hint="Type --yes to agree, or set budget.jobs in the manifest.",
             )
         if not self._confirm(beginning):

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
+
 from foxbatch.access import SANDBOX_ORIGIN
 from foxbatch.api.looking import maybe_alive
 from foxbatch.api.place import Place, check_origin, provider_of, starts
-from foxbatch.api.provenance import gather, start_fact
+from foxbatch.api.provenance import start_fact
 from foxbatch.api.service import RunOptions, known_access, reached
 from foxbatch.client import (
     PollDenied,
@@ -87,6 +89,7 @@ async def settle(
     """
     options, clock = options or RunOptions(), clock or SystemClock()
     place = Place(run_dir)
+    place.check()
     with DirLock(place.path):
         reading = read_folder(place.ledger)
         known, attempt = _held(reading.state, job)
@@ -108,7 +111,6 @@ async def settle(
             attempt=attempt.id,
             decision=decision,
             task=seen.task if seen is not None else None,
-            who=gather(run_dir, options.environ).actor,
             why=why,
         )
         _write(place, reading.state, fact, options, clock)
@@ -238,8 +240,9 @@ def _write(
         environ=options.environ,
         provider_sha256=last.provider_sha256,
     )
+    signed = msgspec.structs.replace(fact, who=started.actor)
     writer = LedgerWriter(place.ledger, new_run_id(), clock)
     try:
-        writer.append(started, fact, RunEnded(why="done"), durable=True)
+        writer.append(started, signed, RunEnded(why="done"), durable=True)
     finally:
         writer.close()

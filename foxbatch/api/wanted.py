@@ -79,11 +79,11 @@ def _provider(manifest: Manifest, instead: str | None) -> Provider | None:
         return _typed_provider(instead)
     if not manifest.provider:
         return None
+    where: Position = manifest.document.position(("provider",))
     try:
-        return load_provider(manifest.provider, base=manifest.directory)
+        return load_provider(manifest.provider, base=manifest.directory, at=where)
     except UsageError as error:
         # The name stands in the file, so the message has to say where.
-        where: Position = manifest.document.position(("provider",))
         problem = Problem("E-PROVIDER-UNKNOWN", str(error), where, error.hint)
         raise InvalidError((problem,)) from None
 

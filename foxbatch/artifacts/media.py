@@ -33,6 +33,7 @@ _MPEG_AUDIO = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff]")
 _PAGE = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<!doctype|<html|<\?xml|<[a-z]+>|[{\[])", re.IGNORECASE
 )
+_TEXT = re.compile(rb"[\t\r\n\x20-\x7e]+")
 _TYPES = {
     "video/mp4": "mp4",
     "video/webm": "webm",
@@ -94,11 +95,13 @@ def extension_for(head: bytes, content_type: str | None) -> str:
 
 
 def is_page(head: bytes, content_type: str | None) -> bool:
-    """Return whether a file is a page or a JSON text rather than media."""
+    """Return whether a file is a page or another text rather than media."""
     if sniff(head) is not None:
         return False
     named = (content_type or "").partition(";")[0].strip().lower()
-    return named in ("text/html", "application/json") or bool(_PAGE.match(head))
+    if named.startswith("text/") or named == "application/json":
+        return True
+    return bool(_PAGE.match(head) or _TEXT.fullmatch(head))
 
 
 def media_facts(path: Path, kind: str) -> MediaFacts:

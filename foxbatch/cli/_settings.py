@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
+from foxbatch.errors import UsageError
+
 _SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+_MOST_BYTES = 1 << 20
 _SHORTEST_SECRET = 6  # hiding "a" everywhere would hide the sense
 
 
@@ -15,19 +19,36 @@ def read_dotenv(folder: Path | None = None) -> dict[str, str]:
 
     Nothing is interpolated and nothing enters the process environment: the file may
     come from a stranger's pull request.
+
+    Raises:
+        UsageError: It is no text, or too large.
     """
     path = (folder or Path.cwd()) / ".env"
     if not path.is_file():
         return {}
     from dotenv import dotenv_values
 
-    values = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        text = content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = "it is not UTF-8" if isinstance(error, ValueError) else error.strerror
+        raise UsageError(
+            f"{path} cannot be read: {why}", hint="Save it as UTF-8, or remove it."
+        ) from None
+    if len(content) > _MOST_BYTES:
+        raise UsageError(
+            f"{path} is larger than {_MOST_BYTES:,} bytes",
+            hint="Keep settings in it, and nothing else.",
+        )
+    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     return {name: value for name, value in values.items() if value is not None}
 
 
 def secrets_of(environ: Mapping[str, str]) -> list[str]:
     """Return every text that must appear in no output, the longest first."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(UsageError):
         environ = {**read_dotenv(), **environ}
     found = set()
     for name, value in environ.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ import anyio
 
 import foxbatch
 from foxbatch import api
+from foxbatch.api.provenance import ask_git
 from foxbatch.canonical import Json
 from foxbatch.cli._text import size
 from foxbatch.client import (
@@ -37,7 +37,6 @@ from foxbatch.sources import find_root
 _PYTHON = (3, 11)
 _LITTLE_BYTES = 2 * 10**9
 _BUILT = datetime(2026, 1, 1, tzinfo=UTC)
-_PATIENCE_S = 5
 _NO_SUCH_TASK = TaskId("foxbatch-doctor")
 _EXTRAS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "media": (("av", "pillow"), "without it, downloads are not looked into"),
@@ -135,37 +134,25 @@ def clock(now: datetime) -> Check:
 
 
 def _git(folder: Path) -> Iterator[Check]:
-    version = _ask_git(folder, "--version")
+    version = ask_git(folder, "--version")
     if version is None:
         hint = "It is not needed; with it a run records the commit it was made from."
         yield Check("git", "note", "not installed", hint)
         return
-    top = _ask_git(folder, "rev-parse", "--show-toplevel")
+    top = ask_git(folder, "rev-parse", "--show-toplevel")
     where = f"{version}, no repository here" if top is None else f"{version}, in {top}"
     yield Check("git", "ok", where)
     if (folder / ".env").is_file() and top is not None:
-        ignored = _ask_git(folder, "check-ignore", "-q", ".env") is not None
+        ignored = (
+            ask_git(folder, "check-ignore", "-q", str(folder.resolve() / ".env"))
+            is not None
+        )
         hint = "Add .env to .gitignore, or the key will be committed one day."
         yield (
             Check(".env", "ok", "ignored by git")
             if ignored
             else Check(".env", "warning", "not ignored by git", hint)
         )
-
-
-def _ask_git(folder: Path, *arguments: str) -> str | None:
-    """Return what git says; None where it is missing or says no."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            timeout=_PATIENCE_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return None if done.returncode else done.stdout.decode("utf-8", "replace").strip()
 
 
 def service(provider: Provider, options: api.RunOptions) -> Iterator[Check]:

@@ -37,10 +37,18 @@ _MARKS = {
     is_flag=True,
     help="Ask the service too. One harmless GET, with the key.",
 )
+@click.option(
+    "--trust-host", multiple=True, metavar="HOST", help="Let the key go there too."
+)
 @options.formats("text", "json")
 @click.pass_obj
 def doctor_command(
-    terminal: Terminal, *, provider: str, online: bool, form: str
+    terminal: Terminal,
+    *,
+    provider: str,
+    online: bool,
+    trust_host: tuple[str, ...],
+    form: str,
 ) -> int:
     """Check that everything is in place here.
 
@@ -55,7 +63,11 @@ def doctor_command(
     from foxbatch.cli import checks
     from foxbatch.provider import load_provider
 
-    asked = api.RunOptions(environ=terminal.environ, dotenv=read_dotenv())
+    asked = api.RunOptions(
+        environ=terminal.environ,
+        dotenv=read_dotenv(),
+        trust_hosts=frozenset(trust_host),
+    )
     service = load_provider(provider, base=Path.cwd())
     found = [*checks.machine(Path.cwd()), *checks.service(service, asked)]
     if online:

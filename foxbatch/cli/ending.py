@@ -8,7 +8,7 @@ from rich.text import Text
 
 from foxbatch.api import RunSummary
 from foxbatch.cli._terminal import Terminal
-from foxbatch.cli._text import amount, count, one_line, size
+from foxbatch.cli._text import amount, count, one_line, size, visible
 from foxbatch.cli.progress import Progress
 from foxbatch.cli.screen import legend, remark_lines
 from foxbatch.clock import show_duration
@@ -49,7 +49,7 @@ def _told(
         for number, command in enumerate(summary.next):
             label = "next" if number == 0 else ""
             typed = program + command.removeprefix("foxbatch")
-            yield Text.assemble((f"  {label:<9}", "dim"), (typed, "cyan"))
+            yield Text.assemble((f"  {label:<9}", "dim"), (visible(typed), "cyan"))
 
 
 def headline(summary: RunSummary) -> str:
@@ -117,7 +117,7 @@ def _files(summary: RunSummary, progress: Progress | None) -> Iterator[Text]:
     stored = "what was downloaded" if summary.counts.get(Phase.DONE) else "empty yet"
     if progress is not None and progress.files:
         stored = f"{count(progress.files, 'new file')}, {size(progress.bytes)}"
-    rows = [("files", show_path(summary.run_dir) + "/", "")]
+    rows = [("files", visible(show_path(summary.run_dir)) + "/", "")]
     rows += [("", "  artifacts/", stored)]
     rows += [("", "  results.jsonl", "one record per job")]
     rows += [("", "  ledger/", "all that happened: keep it")]

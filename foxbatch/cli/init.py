@@ -64,9 +64,9 @@ def _written(folder: Path) -> Iterator[tuple[Path, str]]:
     """Write what is missing in *folder* and yield each path with what became of it."""
     from foxbatch.sources import find_root
 
-    yield _add(folder / MANIFEST, _template("first.yaml"))
-    yield _add(folder / _SCHEMA, _manifest_schema())
-    yield _add(folder / ".env.example", _template("env.example"))
+    yield _add(folder, MANIFEST, _template("first.yaml"))
+    yield _add(folder, _SCHEMA, _manifest_schema())
+    yield _add(folder, ".env.example", _template("env.example"))
     # Run directories are at the top of the project, so the lines have to be there.
     root = find_root(folder)
     yield _ignore((folder if root == folder.resolve() else root) / ".gitignore")
@@ -85,7 +85,10 @@ def _manifest_schema() -> str:
     return json.dumps(load_schema("manifest"), indent=2, ensure_ascii=False) + "\n"
 
 
-def _add(path: Path, text: str) -> tuple[Path, str]:
+def _add(folder: Path, name: str, text: str) -> tuple[Path, str]:
+    path = folder / name
+    if path.parent != folder:
+        _refuse_link(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("x", encoding="utf-8", newline="\n") as stream:
@@ -95,8 +98,18 @@ def _add(path: Path, text: str) -> tuple[Path, str]:
     return path, "wrote"
 
 
+def _refuse_link(path: Path) -> None:
+    """Write through no link: in a stranger's checkout it may lead anywhere."""
+    if path.is_symlink():
+        raise RunDirError(
+            f"{path} is a link to {path.readlink()}",
+            hint="Remove it, and type the same command again.",
+        )
+
+
 def _ignore(path: Path) -> tuple[Path, str]:
     """Add the lines that `.gitignore` lacks, and touch no other byte of it."""
+    _refuse_link(path)
     known = path.read_bytes() if path.exists() else b""
     lines = {line.strip() for line in known.decode("utf-8", "replace").splitlines()}
     missing = [line for line in _IGNORED if line not in lines]

@@ -16,7 +16,6 @@ from foxbatch.cli._loading import load
 from foxbatch.cli._settings import read_dotenv
 from foxbatch.cli._terminal import Terminal
 from foxbatch.errors import UsageError
-from foxbatch.events import EXPIRED, WRITTEN_OFF
 
 if TYPE_CHECKING:
     from foxbatch.api import Audience, RunOptions, RunSummary
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from foxbatch.runner import StopButton
 
 _EVERY_CLASS = "*"
-_ANY_PROVIDER = ("unknown", EXPIRED, WRITTEN_OFF)
 
 
 class _RunCommand(click.Command):
@@ -218,9 +216,10 @@ def failure_classes(typed: Sequence[str], provider: Provider) -> frozenset[str]:
     Raises:
         UsageError: No job of that provider can fail in such a way.
     """
+    from foxbatch.events import EXPIRED, WRITTEN_OFF
     from foxbatch.schema import suggest
 
-    known = {*_ANY_PROVIDER, *provider.failure_classes.values()}
+    known = {"unknown", EXPIRED, WRITTEN_OFF, *provider.failure_classes.values()}
     known |= {r.error_class for r in provider.submit_rules if r.means == "input"}
     classes = [word.strip() for text in typed for word in text.split(",")]
     for name in classes:

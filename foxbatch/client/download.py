@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import AsyncGenerator
+import zlib
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
 
 import anyio
 import httpx
 
-from foxbatch.artifacts import Partial, extension_for, is_page
+from foxbatch.artifacts import Partial, extension_for, is_page, sniff
 from foxbatch.client.redaction import HIDDEN, Secrets, without_secrets
 from foxbatch.client.wording import in_words
 from foxbatch.provider import is_loopback
 
 MAX_FILE_BYTES = 8 << 30
 MAX_REDIRECTS = 5
+_PIECE_BYTES = 1 << 20
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({401, 403, 404, 410})
@@ -35,11 +38,13 @@ class Fetched:
         extension: By its bytes, else by its type; without a dot.
         content_type: As the server said.
         bytes: Its size.
+        recognised: Whether its bytes tell what it is, where they should.
     """
 
     extension: str
     content_type: str | None
     bytes: int
+    recognised: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +148,47 @@ async def _receive(
     if isinstance(total, FetchFailed):
         return total
     content_type = response.headers.get("content-type")
+    unpack = _unpacker(response.headers.get("content-encoding", "identity"))
+    if unpack is None:
+        return FetchFailed("it is packed in a way that was not asked for")
     # Closed here: a full disk leaves the loop early, and garbage collectors are late.
     # It is a generator, whatever httpx calls it.
-    stream: AsyncGenerator[bytes, None] = response.aiter_bytes()  # type: ignore[assignment]
+    body = cast("httpx.AsyncByteStream", response.stream)
+    stream: AsyncGenerator[bytes, None] = body.__aiter__()  # type: ignore[assignment]
     async with aclosing(stream) as chunks:
-        async for chunk in chunks:
-            target.append(chunk)
-            if target.size > MAX_FILE_BYTES:
-                target.reset()
-                return FetchFailed(f"more than {MAX_FILE_BYTES} bytes", permanent=True)
+        try:
+            async for chunk in chunks:
+                for piece in unpack(chunk):
+                    target.append(piece)
+                    if target.size > MAX_FILE_BYTES:
+                        target.reset()
+                        return FetchFailed(
+                            f"more than {MAX_FILE_BYTES} bytes", permanent=True
+                        )
+        except zlib.error:
+            target.reset()
+            return FetchFailed("it cannot be unpacked")
     return _judge(target, expect_kind, content_type, total)
+
+
+def _unpacker(encoding: str) -> Callable[[bytes], Iterator[bytes]] | None:
+    """Return what unpacks the chunks of a body, should a server pack it in spite of us.
+
+    Piece by piece: a few kilobytes can unpack to gigabytes. What is packed twice, or in
+    another way, is no honest answer to a request for the plain file.
+    """
+    if encoding == "identity":
+        return lambda chunk: iter((chunk,))
+    if encoding not in ("gzip", "deflate"):
+        return None
+    decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)  # finds out which of the two
+
+    def unpack(chunk: bytes) -> Iterator[bytes]:
+        while chunk:
+            yield decoder.decompress(chunk, _PIECE_BYTES)
+            chunk = decoder.unconsumed_tail
+
+    return unpack
 
 
 def _judge(
@@ -170,7 +206,8 @@ def _judge(
         target.reset()
         return FetchFailed(reason)
     extension = extension_for(target.head, content_type)
-    return Fetched(extension, content_type, target.size)
+    recognised = expect_kind not in _MEDIA or sniff(target.head) is not None
+    return Fetched(extension, content_type, target.size, recognised)
 
 
 def _begin(response: httpx.Response, target: Partial) -> int | FetchFailed | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import zlib
-from functools import cache
+from functools import cache, partial
 from typing import Self, cast
 
 import anyio
@@ -26,6 +26,7 @@ from foxbatch.client.outcomes import (
 )
 from foxbatch.client.wording import in_words
 from foxbatch.clock import Clock
+from foxbatch.errors import UsageError
 from foxbatch.events import TaskId
 from foxbatch.provider import Provider, host_of
 
@@ -79,15 +80,19 @@ class ServiceClient:
         """
         self._provider, self._access, self._clock = provider, access, clock
         self._offline = transport is not None
+        # Of the sandbox everything is on this machine, and nothing is TLS.
+        near = transport is not None or provider.embedded
         key = access.key
         self._secrets = () if key is None else (key.reveal(),)
         headers = {"Accept": "application/json"}
         if key is not None:
             headers["Authorization"] = f"Bearer {key.reveal()}"
-        self._submits = _client(_SUBMIT, _FRESH, headers, access, transport)
-        self._polls = _client(_POLL, _LASTING, headers, access, transport)
+        trust = None if near else _trust()
+        make = partial(_client, access=access, transport=transport, trust=trust)
+        self._submits = make(_SUBMIT, _FRESH, headers)
+        self._polls = make(_POLL, _LASTING, headers)
         # Files are on other hosts: this one has never heard of a key.
-        self._downloads = _client(_DOWNLOAD, _LASTING, {}, access, transport)
+        self._downloads = make(_DOWNLOAD, _LASTING, {})
 
     async def __aenter__(self) -> Self:
         return self
@@ -238,15 +243,23 @@ def _client(
     timeout: httpx.Timeout,
     limits: httpx.Limits,
     headers: dict[str, str],
+    *,
     access: Access,
     transport: httpx.AsyncBaseTransport | None,
+    trust: ssl.SSLContext | None,
 ) -> httpx.AsyncClient:
+    """Return a client; without *trust* it asks this machine alone, and never by TLS.
+
+    Raises:
+        UsageError: The environment names a proxy that cannot be used.
+    """
     # A proxy named in the environment is for the world outside, never for this machine.
     direct = {"all://127.0.0.1": None, "all://localhost": None, "all://[::1]": None}
     if access.is_loopback:
         host = host_of(access.base_url)
         direct[f"all://[{host}]" if ":" in host else f"all://{host}"] = None
-    return httpx.AsyncClient(
+    make = partial(
+        httpx.AsyncClient,
         # Explicit: neither a URL's user and password nor `.netrc` become credentials.
         auth=httpx.Auth(),
         headers={
@@ -257,13 +270,31 @@ def _client(
         },
         timeout=timeout,
         limits=limits,
-        verify=_trust() if transport is None else True,
+        verify=trust or False,
         transport=transport,
-        mounts=direct if transport is None else {},
     )
+    if trust is None:
+        return make(trust_env=False)
+    try:
+        return make(mounts=direct)
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise UsageError(
+            f"the proxy that the environment names cannot be used: {error}",
+            hint="Mend or unset HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.",
+        ) from error
 
 
 @cache
 def _trust() -> ssl.SSLContext:
-    """Return the certificates that count. Loading them takes 100 ms: once is enough."""
-    return httpx.create_ssl_context()
+    """Return the certificates that count. Loading them takes 100 ms: once is enough.
+
+    Raises:
+        UsageError: The environment names certificates that cannot be read.
+    """
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        raise UsageError(
+            f"the certificates cannot be read: {error}",
+            hint="Mend or unset SSL_CERT_FILE and SSL_CERT_DIR.",
+        ) from error

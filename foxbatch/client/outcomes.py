@@ -24,11 +24,10 @@ from foxbatch.client.redaction import (
     without_lookalikes,
     without_secrets,
 )
-from foxbatch.events import ResultItem, State, TaskId
+from foxbatch.events import ResultItem, State, TaskId, is_task_id
 from foxbatch.provider import Provider, find
 from foxbatch.provider.service import Means
 
-_TASK_ID = re.compile(r"[A-Za-z0-9._:~-]{1,256}")
 _MESSAGE_CHARACTERS = 2_000
 _KEPT_HEADERS = (
     "content-type",
@@ -205,11 +204,7 @@ PollOutcome: TypeAlias = TaskSeen | TaskMissing | PollTrouble | PollDenied
 
 def usable_task_id(value: Json) -> TaskId | None:
     """Return *value* as a task id if it can be one: it becomes part of a path."""
-    if (
-        isinstance(value, str)
-        and _TASK_ID.fullmatch(value)
-        and value not in (".", "..")
-    ):
+    if isinstance(value, str) and is_task_id(value):
         return TaskId(value)
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import stat
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
@@ -30,8 +30,15 @@ from foxbatch.provider.service import (
     SubmitRule,
     find,
 )
-from foxbatch.schema import Checker, load_schema, pointer, schema_names
-from foxbatch.sources import find_root
+from foxbatch.schema import (
+    Checker,
+    load_schema,
+    pointer,
+    schema_names,
+    show,
+    suggest,
+)
+from foxbatch.sources import HIDDEN_HINT, find_root, why_hidden
 from foxbatch.yaml12 import Document, Where, parse
 
 MAX_FILE_BYTES = 1 << 20
@@ -113,12 +120,15 @@ def builtin_names() -> list[str]:
     return sorted(name[:-5] for name in names if name.endswith(".yaml"))
 
 
-def load_provider(reference: str, *, base: Path) -> Provider:
+def load_provider(
+    reference: str, *, base: Path, at: Position | None = None
+) -> Provider:
     """Return the provider that *reference* names.
 
     Args:
         reference: Name of one that comes with foxbatch, or the path of a file.
         base: Folder that a path is relative to; the file must be in its repository.
+        at: Where the reference is written; None where somebody typed it.
 
     Raises:
         UsageError: No such name.
@@ -127,17 +137,14 @@ def load_provider(reference: str, *, base: Path) -> Provider:
     if reference in builtin_names():
         return _builtin(reference)
     if "/" not in reference and not reference.endswith((".yaml", ".yml")):
-        near = difflib.get_close_matches(reference, builtin_names(), n=1)
-        names = ", ".join(builtin_names())
         raise UsageError(
-            f"there is no provider {reference!r}",
-            hint=f"Did you mean {near[0]}?"
-            if near
-            else f"Write one of {names}, or the path of a file, such as ./mine.yaml.",
+            f"there is no provider {show(reference)}",
+            hint=suggest(reference, [*builtin_names(), "./FILE.yaml"], "Providers"),
         )
+    at = at or Position("--provider")
+    path = _confined(reference, base, at)
+    content = _read(path, reference, at)
     shown = (base / reference).as_posix()
-    path = _confined(base / reference, find_root(base), Position(shown))
-    content = _read(path, Position(shown))
     return parse_provider(content, shown_as=shown, folder=path.parent)
 
 
@@ -176,35 +183,55 @@ def _builtin_bytes(name: str) -> bytes:
     return (resources.files("foxbatch") / "providers" / f"{name}.yaml").read_bytes()
 
 
-def _confined(path: Path, root: Path, position: Position) -> Path:
-    resolved = path.resolve()
-    if not resolved.is_relative_to(root.resolve()):
+def _confined(written: str, base: Path, at: Position) -> Path:
+    """Return the file that *written* means, if it may be read at all.
+
+    What is wrong is said at the place that names it: an excerpt of the file itself
+    could be anybody's secret.
+    """
+    root = find_root(base)
+    try:
+        path = (base / written).resolve()
+    except (OSError, RuntimeError):  # links in a circle
+        raise _unreadable(written, "its links lead in a circle", at) from None
+    if not path.is_relative_to(root):
         raise InvalidError(
             (
                 Problem(
                     "E-PATH-ESCAPE",
-                    f"{path.as_posix()} is outside {root.as_posix()}",
-                    position,
-                    hint="Files that a manifest names must be in its repository.",
+                    f"{written} is outside the repository",
+                    at,
+                    "Copy the file into the repository and name it from there.",
                 ),
             )
         )
-    return resolved
+    if why := why_hidden(written, path, root):
+        message = f"{written} is not read: {why}"
+        raise InvalidError((Problem("E-PATH-HIDDEN", message, at, HIDDEN_HINT),))
+    return path
 
 
-def _read(path: Path, position: Position) -> bytes:
+def _read(path: Path, written: str, at: Position) -> bytes:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _unreadable(written, "it is no regular file", at)
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise _unreadable(written, "there is no such file", at) from None
     except OSError as error:
-        reason = error.strerror or str(error)
-        message = f"{path.as_posix()} cannot be read: {reason}"
-        problem = Problem("E-FILE-MISSING", message, position)
-        raise InvalidError((problem,)) from None
+        reason = (error.strerror or str(error)).lower()
+        raise _unreadable(written, reason, at) from None
     if len(content) > MAX_FILE_BYTES:
-        message = f"{path.as_posix()} is larger than {MAX_FILE_BYTES} bytes"
-        raise InvalidError((Problem("E-FILE-SIZE", message, position),))
+        message = f"{written} is larger than {MAX_FILE_BYTES:,} bytes"
+        raise InvalidError((Problem("E-FILE-SIZE", message, at),))
     return content
+
+
+def _unreadable(written: str, why: str, at: Position) -> InvalidError:
+    hint = "A path starts at the folder of the file that names it."
+    message = f"{written} cannot be read: {why}"
+    return InvalidError((Problem("E-FILE-MISSING", message, at, hint),))
 
 
 def _check(document: Document, *, builtin: bool) -> None:
@@ -336,8 +363,8 @@ def _schema(name: str, folder: Path | None, position: Position) -> Mapping[str, 
         raise InvalidError((Problem("E-PROVIDER-SCHEMA", message, position, hint),))
     if folder is None:
         return {}
-    path = _confined(folder / name, find_root(folder), position)
-    document = parse(_read(path, position), file=name)
+    path = _confined(name, folder, position)
+    document = parse(_read(path, name, position), file=(folder / name).as_posix())
     _check_schema(document)
     assert isinstance(document.value, dict)  # noqa: S101  just checked
     return document.value
@@ -354,6 +381,17 @@ def _check_schema(document: Document) -> None:
             hint="Put the definition under $defs and refer to it with #/$defs/….",
         )
         for where, value in _references(document.value)
+    ]
+    problems += [
+        _problem(
+            document,
+            where,
+            "E-PROVIDER-SCHEMA",
+            "patternProperties are not looked at in the schema of a model",
+            hint="Name the parameters under properties.",
+            key=True,
+        )
+        for where in _patterned(document.value)
     ]
     if not problems:
         fault = _schema_fault(document.value)
@@ -390,6 +428,17 @@ def _references(value: Json, where: Where = ()) -> Iterator[tuple[Where, str]]:
                     yield here, item
             else:
                 yield from _references(item, here)
+
+
+def _patterned(value: Json, where: Where = ()) -> Iterator[Where]:
+    """Yield every place whose keys are patterns, which may take for ever to match."""
+    steps = enumerate(value) if isinstance(value, list) else ()
+    inside = value.items() if isinstance(value, dict) else steps
+    for step, item in inside:
+        if step == "patternProperties":
+            yield (*where, step)
+        else:
+            yield from _patterned(item, (*where, step))
 
 
 def _provider(

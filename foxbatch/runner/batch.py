@@ -84,6 +84,8 @@ class Batch:
             await bench.stop.wait()
             await self._submitter.drain()
             tasks.cancel_scope.cancel()
+        if bench.error is not None:
+            raise bench.error
         return self._outcome()
 
     def _adopt(self, plan: Plan) -> None:

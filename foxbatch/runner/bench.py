@@ -13,7 +13,7 @@ from foxbatch.artifacts import Store
 from foxbatch.canonical import JobId
 from foxbatch.client import ServiceClient
 from foxbatch.clock import Clock
-from foxbatch.errors import ExitCode, most_urgent
+from foxbatch.errors import ExitCode, RunDirError, most_urgent
 from foxbatch.events import BatchHalted, TaskId
 from foxbatch.governor import Governor
 from foxbatch.policy import Budget, PollPolicy, RetryPolicy
@@ -55,6 +55,7 @@ class Bench:
     Attributes:
         submitting: Whether POSTs may still begin.
         halt: Why they may not, where the run itself decided so.
+        error: What makes it impossible to go on.
         unrecorded: Tasks that were made and that the ledger did not take.
     """
 
@@ -73,6 +74,7 @@ class Bench:
     gate: Gate
     submitting: bool = True
     halt: Halt | None = None
+    error: RunDirError | None = None
     unrecorded: list[tuple[JobId, TaskId]] = field(default_factory=list)
     _open: set[JobId] = field(default_factory=set)
 
@@ -102,6 +104,12 @@ class Bench:
                 BatchHalted(why=halt.why, exit_code=int(halt.exit_code)), durable=True
             )
         self.submitting = False
+
+    def fail(self, error: RunDirError) -> None:
+        """Stop this run because of *error*, once POSTs under way have ended."""
+        self.error = self.error or error
+        self.submitting = False
+        self.stop.press("halted")
 
     def halt_everything(self, halt: Halt) -> None:
         """Stop this run; remote tasks go on and are collected by the next one."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 
 from foxbatch.artifacts import Partial, media_facts, mismatches, verify_stored
 from foxbatch.client import Fetched, FetchFailed
 from foxbatch.clock import to_text
+from foxbatch.errors import LedgerError, RunDirError
 from foxbatch.events import (
     EXPIRED,
     ArtifactStored,
@@ -36,6 +38,7 @@ class Fetch:
     watched: Watched
     results: ResultsSeen
     credits: float | None
+    tries: int = 0
 
     @property
     def wanted(self) -> JobPlanned:
@@ -60,8 +63,9 @@ class Fetcher:
         self._bench = bench
         self._ask_again = ask_again
         self._queue: list[tuple[str, int, Fetch]] = []
+        self._later: list[tuple[float, int, Fetch]] = []
         self._ties = itertools.count()
-        self._added = anyio.Event()
+        self._changed = anyio.Event()
 
     def add(self, watched: Watched) -> None:
         """Queue the results of a finished task, which are in the book already."""
@@ -70,35 +74,56 @@ class Fetcher:
         results = attempt.results
         if results is None:
             raise ValueError(f"no results of {watched.attempt} are recorded")
-        fetch = Fetch(watched=watched, results=results, credits=attempt.credits)
-        entry = (results.valid_until, next(self._ties), fetch)
+        self._push(Fetch(watched=watched, results=results, credits=attempt.credits))
+
+    def _push(self, fetch: Fetch) -> None:
+        entry = (fetch.results.valid_until, next(self._ties), fetch)
         heapq.heappush(self._queue, entry)
-        self._added.set()
-        self._added = anyio.Event()
+        self._changed.set()
+        self._changed = anyio.Event()
 
     async def work(self) -> None:
         """Download until cancelled. Files that are not whole are left as partial."""
         async with anyio.create_task_group() as tasks:
             while True:
-                while not self._queue:
-                    await self._added.wait()
+                while not self._due():
+                    await self._change()
                 # The slot first: the most urgent is chosen when it can begin.
                 await self._bench.governor.downloads.acquire()
                 tasks.start_soon(self._fetch, heapq.heappop(self._queue)[2])
 
+    def _due(self) -> bool:
+        """Return whether anything can be fetched now."""
+        now = self._bench.clock.monotonic()
+        while self._later and self._later[0][0] <= now:
+            self._push(heapq.heappop(self._later)[2])
+        return bool(self._queue)
+
+    async def _change(self) -> None:
+        due = self._later[0][0] if self._later else math.inf
+        with anyio.move_on_after(due - self._bench.clock.monotonic()):
+            await self._changed.wait()
+
     async def _fetch(self, fetch: Fetch) -> None:
+        bench = self._bench
         try:
             failure = await self._store_all(fetch)
+        except LedgerError:
+            raise
+        except RunDirError as error:
+            # The ledger may still have room: POSTs under way get their few seconds.
+            bench.fail(error)
+            return
         finally:
-            self._bench.governor.downloads.release()
+            bench.governor.downloads.release()
         if failure is not None:
             self._after(fetch, failure)
             return
         succeeded = JobSucceeded(
             job=fetch.wanted.job, attempt=fetch.attempt, credits=fetch.credits
         )
-        self._bench.book.record(succeeded, durable=True)
-        self._bench.close(fetch.wanted.job)
+        bench.book.record(succeeded, durable=True)
+        bench.close(fetch.wanted.job)
 
     async def _store_all(self, fetch: Fetch) -> FetchFailed | None:
         """Store every item that is not stored yet; return what stands in the way."""
@@ -157,23 +182,33 @@ class Fetcher:
     async def _download(
         self, fetch: Fetch, url: str, partial: Partial
     ) -> Fetched | FetchFailed:
-        """Fetch one file, again and again, until patience ends."""
-        bench = self._bench
-        for repeat in itertools.count(1):
-            got = await bench.client.download(
-                url, partial, expect_kind=fetch.wanted.kind
-            )
-            if isinstance(got, Fetched) or got.permanent or got.expired:
-                return got
-            watched_s = bench.clock.monotonic() - fetch.watched.since
-            if watched_s >= bench.poll.wait_s:
-                return got
-            await bench.clock.sleep(bench.retry.delay_s(repeat, bench.rng))
-        raise AssertionError  # itertools.count does not end
+        """Fetch one file, once."""
+        got = await self._bench.client.download(
+            url, partial, expect_kind=fetch.wanted.kind
+        )
+        if isinstance(got, Fetched) and not got.recognised and not fetch.tries:
+            partial.reset()
+            return FetchFailed(f"what came is no {fetch.wanted.kind} that is known")
+        return got
+
+    def _again(self, fetch: Fetch) -> bool:
+        """Queue *fetch* once more after a wait, unless patience has ended."""
+        bench, tries = self._bench, fetch.tries + 1
+        now, ends = bench.clock.monotonic(), fetch.watched.since + bench.poll.wait_s
+        if now >= ends:
+            return False
+        due = min(now + bench.retry.delay_s(tries, bench.rng), ends)
+        again = replace(fetch, tries=tries)
+        heapq.heappush(self._later, (due, next(self._ties), again))
+        self._changed.set()
+        self._changed = anyio.Event()
+        return True
 
     def _after(self, fetch: Fetch, failure: FetchFailed) -> None:
         """Decide what an undownloadable result means: hardly ever that it is lost."""
         bench, watched = self._bench, fetch.watched
+        if not (failure.permanent or failure.expired) and self._again(fetch):
+            return
         until = fetch.results.valid_until
         job, attempt = fetch.wanted.job, fetch.attempt
         if failure.expired and to_text(bench.clock.now()) > until:

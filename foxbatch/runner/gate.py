@@ -1,8 +1,9 @@
 """Whether a POST may begin now: what outcomes teach about the service.
 
-Two worries. One wrong address must not ruin a sweep, so the first POST goes alone.
-One outage must not either, so a row of unknown outcomes pauses submission and then
-probes it, one POST at a time. Plain arithmetic on the times it is given.
+Two worries. One wrong address must not ruin a sweep, so the first POST goes alone, and
+the next ones too until one has a clear outcome. One outage must not either, so a row of
+unknown outcomes pauses submission and then probes it, one POST at a time. Plain
+arithmetic on the times it is given.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from foxbatch.clock import show_duration
 from foxbatch.errors import ExitCode
 from foxbatch.policy import RetryPolicy
 
@@ -45,7 +47,7 @@ Verdict: TypeAlias = Halt | None
 
 
 class Gate:
-    """Opens for one POST at first, then for all, and closes in bad weather.
+    """Opens for one POST at a time at first, then for all; closes in bad weather.
 
     Attributes:
         not_before: Monotonic time before which no POST begins.
@@ -123,8 +125,7 @@ class Gate:
             self.not_before = -math.inf
 
     def _doubt(self, now: float, began: float) -> Verdict:
-        if not self._proven:  # an answer of a kind: the address may well be right
-            self._proven, self._alone = True, False
+        self._proven = True  # an answer of a kind: the address may well be right
         self._unknown_in_a_row += 1
         if self._unknown_in_a_row < UNKNOWN_IN_A_ROW:
             return None
@@ -148,5 +149,5 @@ def _lasted(since: float | None, now: float, patience_s: float) -> bool:
 
 
 def _too_long(what: str, patience_s: float) -> Halt:
-    why = f"the service {what} for {patience_s / 60:.0f} minutes"
+    why = f"the service {what} for {show_duration(patience_s)}"
     return Halt(why, ExitCode.UNREACHABLE)

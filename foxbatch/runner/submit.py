@@ -268,7 +268,7 @@ class Submitter:
     async def _submit(self, purchase: Purchase) -> None:
         bench = self._bench
         body = canonical.encode(_body(purchase.wanted))
-        async with bench.governor.request():
+        async with bench.governor.request() as begin:
             began = bench.clock.monotonic()
             if not self._may_leave(began):
                 self._put_back(purchase)
@@ -281,6 +281,7 @@ class Submitter:
                 why=purchase.why,
             )
             bench.book.record(intent, durable=True)
+            begin()
             outcome = await self._post(purchase, attempt, body)
         self._settle(purchase, attempt, outcome, began=began)
 

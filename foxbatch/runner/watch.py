@@ -159,6 +159,10 @@ class Watcher:
         watched.faults = watched.misses = 0
         match view.state:
             case "running":
+                if not watched.holds_slot and not view.empty:
+                    # It was overdue, and turns out to be running: it counts again.
+                    watched.holds_slot = True
+                    bench.governor.in_flight.adopt()
                 self.add(watched, in_s=bench.provider.polling.interval_s)
             case "completed":
                 self._free(watched)
@@ -196,7 +200,8 @@ class Watcher:
         if watched_s >= bench.poll.wait_s:
             self._end(watched, "patience")
             return
-        async with bench.governor.request():
+        async with bench.governor.request() as begin:
+            begin()
             outcome = await bench.client.poll(watched.task, sync=not watched.plain)
         match outcome:
             case TaskSeen(view=view):

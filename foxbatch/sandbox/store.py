@@ -8,6 +8,7 @@ the disk: the money is pretended.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -32,7 +33,11 @@ class TaskStore:
         self._path = directory / _FILE_NAME
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = self._path.open("ab", buffering=0)
+            # No link is followed: it may lead out of a stranger's checkout.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+            handle = os.open(self._path, flags, 0o644)
+            self._file: BinaryIO = os.fdopen(handle, "ab", buffering=0)
         except OSError as error:
             raise RunDirError(
                 f"the sandbox cannot keep its tasks in {directory}: "

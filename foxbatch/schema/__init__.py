@@ -148,7 +148,8 @@ class Checker:
         from jsonschema.validators import Draft202012Validator, extend, validator_for
 
         base = validator_for(self._worded, default=Draft202012Validator)
-        kind = extend(base, {"x-not-yet": _not_yet})  # type: ignore[no-untyped-call]
+        words = {"x-not-yet": _not_yet, "pattern": _pattern}
+        kind = extend(base, words)  # type: ignore[no-untyped-call]
         return cast("Validator", kind(self._worded))
 
     @functools.cached_property
@@ -224,6 +225,25 @@ def _worded(schema: Json) -> Json:
                 for key, value in described.items()
             }
     return new
+
+
+def _pattern(
+    _validator: object, pattern: str, value: object, _schema: object
+) -> Iterator[ValidationError]:
+    """Yield an error where *value* is text of another form.
+
+    Python's own matcher would need years for some patterns, and a schema may be a
+    stranger's; besides, both validators have to agree.
+    """
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(value, str) and not _matcher(pattern).is_valid(value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+@functools.lru_cache(maxsize=256)
+def _matcher(pattern: str) -> jsonschema_rs.Validator:
+    return _fast({"pattern": pattern})
 
 
 def _not_yet(

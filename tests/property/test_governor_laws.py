@@ -9,7 +9,7 @@ import anyio
 import trio.testing
 from hypothesis import given, strategies as st
 
-from foxbatch.governor import Governor, Window
+from foxbatch.governor import Governor, Pacer
 from foxbatch.policy import Limits
 from tests.conftest import LoopClock
 
@@ -29,14 +29,14 @@ def assert_no_second_is_crowded(starts: list[float], per_second: float) -> None:
 
 
 @given(per_second=rates, gaps=gaps)
-def test_a_window_that_is_obeyed_crowds_no_second(
+def test_a_pacer_that_is_obeyed_crowds_no_second(
     per_second: float, gaps: list[float]
 ) -> None:
-    window, now = Window(per_second), 0.0
+    pacer, now = Pacer(per_second), 0.0
     starts = []
     for gap in gaps:
-        now = max(now + gap, window.opens_at)
-        window.started(now)
+        now = max(now + gap, pacer.opens_at)
+        pacer.started(now)
         starts.append(now)
 
     assert_no_second_is_crowded(starts, per_second)
@@ -55,7 +55,8 @@ def test_the_governor_crowds_no_second_and_keeps_the_order(
     cooled: list[tuple[float, float]] = []
 
     async def ask(governor: Governor, number: int) -> None:
-        async with governor.request():
+        async with governor.request() as begin:
+            begin()
             order.append(number)
             starts.append(anyio.current_time())
 
