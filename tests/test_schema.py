@@ -487,6 +487,36 @@ def test_checking_a_valid_value_does_not_load_the_explaining_library() -> None:
 
 
 @pytest.mark.parametrize(
+    ("about_all", "hint"),
+    [
+        pytest.param({}, "Did you mean through?", id="the right key"),
+        pytest.param(
+            {"x-hint-meant": "Both ends are included."},
+            "Both ends are included.",
+            id="what is said of all",
+        ),
+    ],
+)
+def test_a_key_from_elsewhere_is_not_also_a_missing_key(
+    about_all: dict[str, Json], hint: str
+) -> None:
+    schema: dict[str, Json] = {
+        "type": "object",
+        "required": ["from", "through"],
+        "additionalProperties": False,
+        "properties": {"from": {}, "through": {}},
+        "x-meant": {"stop": "through"},
+        **about_all,
+    }
+
+    document = parse("from: 1\nstop: 2\n", file="it.yaml")
+    (problem,) = Checker(schema).problems(document.value, locate(document))
+
+    assert (problem.code, problem.hint) == ("E-KEY-UNKNOWN", hint)
+    assert problem.pointer == "/stop"
+
+
+@pytest.mark.parametrize(
     ("word", "found"),
     [
         ("promts", "prompts"),

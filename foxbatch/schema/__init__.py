@@ -4,6 +4,8 @@ A fast validator says whether a value is valid; only when it is not, a second on
 explains. Keywords of our own, which other tools ignore:
 
     x-hint      a sentence: what to write instead
+    x-meant     right keys by wrong ones that people bring from elsewhere; the sentence
+                about all of them is x-hint-meant
     x-code      problem codes by keyword, where another than the usual one is better
     x-not-yet   true or a sentence: specified, and not supported by this version
     x-notes     at the root: notes for values that are valid and may surprise
@@ -23,7 +25,7 @@ import jsonschema_rs
 
 from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem, Severity, UsageError
-from foxbatch.schema.causes import known, relevant, roots
+from foxbatch.schema.causes import known, meant_key, relevant, roots
 from foxbatch.schema.explain import Explanation, Locate, Schema
 from foxbatch.schema.words import nearest, place, pointer, show, suggest
 from foxbatch.yaml12 import Where
@@ -130,7 +132,11 @@ class Checker:
         if not isinstance(value, dict):
             return None
         names = known(self._schema)
-        near = {key: nearest(key, names) or key for key in value if key not in names}
+        near = {
+            key: meant_key(key, self._schema) or key
+            for key in value
+            if key not in names
+        }
         right = {near.get(key, key): inner for key, inner in value.items()}
         put_right = right.keys() != value.keys() and len(right) == len(value)
         return right if put_right else None

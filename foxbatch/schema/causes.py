@@ -93,7 +93,7 @@ def _misspelt(error: ValidationError, here: Sequence[ValidationError]) -> bool:
         return False
     absent = missing(error)
     return any(
-        nearest(extra, known(other.schema)) == absent
+        meant_key(extra, other.schema) == absent
         for other in here
         if other.validator == "additionalProperties"
         for extra in extras(other)
@@ -120,6 +120,12 @@ def extras(error: ValidationError) -> list[str]:
         if key not in schema.get("properties", {})
         and not any(re.search(pattern, key) for pattern in patterns)
     ]
+
+
+def meant_key(key: str, schema: object) -> str | None:
+    """Return the key of *schema* that an unknown *key* was most likely meant to be."""
+    synonyms = cast("dict[str, dict[str, str]]", schema).get("x-meant", {})
+    return synonyms.get(key) or nearest(key, known(schema))
 
 
 def known(schema: object) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem
-from foxbatch.schema.causes import extras, known, missing
+from foxbatch.schema.causes import extras, known, meant_key, missing
 from foxbatch.schema.words import (
     TYPES,
     conversion,
@@ -113,11 +113,15 @@ class Explanation:
 
     def _unknown(self, extra: str) -> Problem:
         where = (*self._where, extra)
+        hint = suggest(extra, known(self._own), "Known keys")
+        if extra in cast("dict[str, str]", self._own.get("x-meant", {})):
+            usual = f"Did you mean {meant_key(extra, self._own)}?"
+            hint = str(self._own.get("x-hint-meant", usual))
         return Problem(
             code="E-KEY-UNKNOWN",
             message=f"unknown key {show(extra)} in {self._place}",
             position=self._at(where, key=True),
-            hint=suggest(extra, known(self._error.schema), "Known keys"),
+            hint=hint,
             pointer=pointer(where),
         )
 
