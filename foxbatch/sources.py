@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
+import itertools
 import re
 import stat
 from dataclasses import dataclass
@@ -12,7 +14,24 @@ from foxbatch.canonical import NOT_TEXT, Digest, sha256
 from foxbatch.errors import InvalidError, Position, Problem, Related
 
 MAX_BYTES = 16 * 1024 * 1024
+MAX_FILES = 10_000  # that one pattern may match
+MAX_NAMES = 100_000  # that are looked at to find them
 HIDDEN_HINT = "Copy the text to a file whose name does not begin with a dot."
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text file.
+
+    Attributes:
+        path: As the manifest wrote it, normalised, POSIX separators.
+        sha256: Of the bytes as they are.
+        text: Without a byte order mark, LF for every line end.
+    """
+
+    path: str
+    sha256: Digest
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +64,7 @@ class Lines:
     trailing: tuple[int, ...]
 
 
+_MAGIC = re.compile(r"[*?[]")
 _MARKS = (".git", ".foxbatch")  # .git is a file in worktrees and submodules
 
 
@@ -93,6 +113,7 @@ class Sources:
     def __init__(self, manifest_dir: Path, root: Path) -> None:
         self._folder = manifest_dir.resolve()
         self._root = root.resolve()
+        self._texts: dict[str, Text] = {}
         self._lines: dict[str, Lines] = {}
 
     def lines(self, relative: str, *, at: Position) -> Lines:
@@ -111,10 +132,84 @@ class Sources:
         """
         known = self._lines.get(relative)
         if known is None:
-            content = self.read(relative, at=at)
-            known = _split(relative, content, at)
-            self._lines[relative] = known
+            known = self._lines[relative] = _split(self.text(relative, at=at))
         return known
+
+    def text(self, relative: str, *, at: Position) -> Text:
+        """Return a UTF-8 text file; read once. Arguments and errors as for `lines`."""
+        known = self._texts.get(relative)
+        if known is None:
+            content = self.read(relative, at=at)
+            text = _decoded(relative, content, at)
+            path = PurePosixPath(relative).as_posix()
+            known = self._texts[relative] = Text(path, sha256(content), text)
+        return known
+
+    def matching(self, pattern: str, *, at: Position) -> list[str]:
+        """Return the files that a POSIX pattern matches, by the UTF-8 bytes of paths.
+
+        `*`, `?` and `[…]` stand for characters of one name, which never begins with
+        a dot. A pattern without them is the path of a file, which may not exist.
+
+        Args:
+            pattern: From the manifest's folder, `/` between folders.
+            at: Where the manifest names it.
+
+        Raises:
+            InvalidError: It leads out of the repository or to what is hidden, or
+                matches too many files or none.
+        """
+        self._confined(pattern, at)
+        if not _MAGIC.search(pattern):
+            return [pattern]
+        found, left = [PurePosixPath()], MAX_NAMES
+        for step in PurePosixPath(pattern).parts:
+            if not _MAGIC.search(step):
+                found = [folder / step for folder in found]
+                continue
+            fits = re.compile(fnmatch.translate(step)).match
+            folders, found = found, []
+            for folder in folders:
+                names = self._names(folder, left + 1, at)
+                left -= len(names)
+                found += (folder / name for name in names if fits(name))
+                if left < 0 or len(found) > MAX_FILES:
+                    raise _too_many(pattern, at)
+        files = [path.as_posix() for path in found if self._is_file(path, at)]
+        if not files:
+            raise _no_match(pattern, at)
+        return sorted(files, key=str.encode)
+
+    def _names(self, folder: PurePosixPath, most: int, at: Position) -> list[str]:
+        """Return what is in a folder and not hidden; nothing where it is none."""
+        path = self._confined(folder.as_posix(), at)
+        try:
+            entries = list(itertools.islice(path.iterdir(), most))
+        except (NotADirectoryError, FileNotFoundError):
+            return []
+        except OSError as error:
+            raise _invalid(
+                "E-FILE-MISSING",
+                f"the folder {folder} cannot be read: {error.strerror}",
+                at,
+                "Check its permissions.",
+            ) from None
+        return [entry.name for entry in entries if not entry.name.startswith(".")]
+
+    def _is_file(self, path: PurePosixPath, at: Position) -> bool:
+        """Return whether there is something at *path* that is no folder."""
+        try:
+            path.as_posix().encode()
+        except UnicodeEncodeError:
+            raise _invalid(
+                "E-UTF8",
+                f"the name of the file {path.name!a} is not UTF-8",
+                at,
+                "Rename the file.",
+            ) from None
+        resolved = self._confined(path.as_posix(), at)
+        there = resolved.exists() or (self._folder / path).is_symlink()
+        return there and not resolved.is_dir()
 
     def read(self, relative: str, *, at: Position) -> bytes:
         """Return the bytes of a file. Arguments and errors as for `lines`."""
@@ -202,17 +297,24 @@ def _neighbour(path: Path) -> str:
     return f"Did you mean {close[0]}?" if close else ""
 
 
-def _split(relative: str, content: bytes, at: Position) -> Lines:
+def _decoded(relative: str, content: bytes, at: Position) -> str:
     try:
         text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise _not_utf8(relative, content, error.start, at) from None
     if found := NOT_TEXT.search(text):
         raise _not_text(relative, text, found, at)
+    return _with_lf(text)
+
+
+def _with_lf(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _split(source: Text) -> Lines:
     items: list[Line] = []
     trailing: list[int] = []
-    rows = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    for number, row in enumerate(rows, 1):
+    for number, row in enumerate(source.text.split("\n"), 1):
         begins = row.lstrip()
         if not begins or begins.startswith("#"):
             continue
@@ -221,12 +323,12 @@ def _split(relative: str, content: bytes, at: Position) -> Lines:
         if begins.startswith("\\#"):
             row = row.replace("\\#", "#", 1)  # noqa: PLW2901  unescaped in place
         items.append(Line(number, row))
-    path = PurePosixPath(relative).as_posix()
-    return Lines(path, sha256(content), tuple(items), tuple(trailing))
+    return Lines(source.path, source.sha256, tuple(items), tuple(trailing))
 
 
 def _not_utf8(relative: str, content: bytes, start: int, at: Position) -> InvalidError:
-    position = _after(relative, content[:start].decode("utf-8").removeprefix("\ufeff"))
+    before = content[:start].decode("utf-8").removeprefix("\ufeff")
+    position = _after(before, relative, at)
     return _invalid(
         "E-UTF8",
         f"{relative} is not UTF-8: byte 0x{content[start]:02X} "
@@ -240,7 +342,7 @@ def _not_utf8(relative: str, content: bytes, start: int, at: Position) -> Invali
 def _not_text(
     relative: str, text: str, found: re.Match[str], at: Position
 ) -> InvalidError:
-    position = _after(relative, text[: found.start()])
+    position = _after(text[: found.start()], relative, at)
     return _invalid(
         "E-TEXT",
         f"{relative} holds U+{ord(found[0]):04X}, a control character, "
@@ -251,12 +353,33 @@ def _not_text(
     )
 
 
-def _after(relative: str, before: str) -> Position:
+def _after(before: str, relative: str, at: Position) -> Position:
     """Return the place of the character that follows the text *before*."""
-    before = before.replace("\r\n", "\n").replace("\r", "\n")
+    file = (PurePosixPath(at.file).parent / relative).as_posix()
+    before = _with_lf(before)
     line = before.count("\n") + 1
     column = len(before) - before.rfind("\n")
-    return Position(relative, line, column, line, column + 1)
+    return Position(file, line, column, line, column + 1)
+
+
+def _too_many(pattern: str, at: Position) -> InvalidError:
+    return _invalid(
+        "E-GLOB-SIZE",
+        f"{pattern} matches more than {MAX_FILES:,} files, or looks at more than "
+        f"{MAX_NAMES:,} names",
+        at,
+        "Use a narrower pattern, or put the texts into one file.",
+    )
+
+
+def _no_match(pattern: str, at: Position) -> InvalidError:
+    return _invalid(
+        "E-GLOB-EMPTY",
+        f"{pattern} matches no file",
+        at,
+        "Patterns start at the manifest's folder; * stands for a part of one name, "
+        "and never for a hidden file.",
+    )
 
 
 def _invalid(

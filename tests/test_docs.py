@@ -211,6 +211,10 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "prompts" / "twice.txt").write_text("A dog\nA dog\n", encoding="utf-8")
     (tmp_path / "prompts" / "latin1.txt").write_bytes(b"Caf\xe9\n")
     (tmp_path / "prompts" / "spaces.txt").write_bytes(b"A dog  \n")
+    (tmp_path / "shots.csv").write_text("what,seconds\nA dog,4\n", encoding="utf-8")
+    (tmp_path / "shots.yaml").write_text("scenes: [A dog]\n", encoding="utf-8")
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "colour.txt").write_text("red\nblue\n", encoding="utf-8")
     return tmp_path
 
 

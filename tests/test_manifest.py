@@ -209,6 +209,10 @@ def test_one_newline_that_ends_a_block_of_text_is_removed() -> None:
     assert spec.params == {"negative_prompt": "four"}
 
 
+_FLOAT = ("E-NOT-ALLOWED", "random.float")
+_DEDUPE = ("E-NOT-ALLOWED", "a.dedupe")
+
+
 @pytest.mark.parametrize(
     ("matrix", "code", "word"),
     [
@@ -230,11 +234,23 @@ def test_one_newline_that_ends_a_block_of_text_is_removed() -> None:
         ("{axes: {a b: [x]}}", "E-PATTERN", '"a b"'),
         ("{axes: {a: [{$in: [x]}]}}", "E-PATTERN", '"$in"'),
         ("{axes: {a: [{$unset: 1}]}}", "E-ENUM", "must be true"),
-        ("{axes: {a: {range: {from: 1}}}}", "E-NOT-YET", "range"),
-        ("{axes: {a: {csv: x.csv}}}", "E-NOT-YET", "csv"),
+        ("{axes: {a: {range: {from: 1}}}}", "E-KEY-MISSING", '"through"'),
+        ("{axes: {a: {range: {start: 1, through: 2}}}}", "E-KEY-UNKNOWN", '"start"'),
+        ("{axes: {a: {linspace: {from: 1, to: 2, num: 2}}}}", "E-KEY-UNKNOWN", '"to"'),
+        ("{axes: {a: {random: {num: 1}}}}", "E-NOT-ALLOWED", "random"),
+        ("{axes: {a: {random: {int: [0, 1], float: [0, 1], num: 1}}}}", *_FLOAT),
+        ("{axes: {a: {random: {int: [0, 1e300], num: 1}}}}", "E-NUMBER", "1e+300"),
+        ("{axes: {a: {random: {int: [0], num: 1}}}}", "E-COUNT", "at least 2"),
+        ("{axes: {a: {csv: x.csv, types: {b: text}}}}", "E-ENUM", '"text"'),
+        ("{axes: {a: {csv: x.csv, lines: x}}}", "E-NOT-ALLOWED", "lines"),
+        ("{axes: {a: {lines: x, types: {b: int}}}}", "E-NOT-ALLOWED", "types"),
+        ("{axes: {a: {range: {from: 1, through: 2}, dedupe: true}}}", *_DEDUPE),
+        ("{axes: {a: {template: true}}}", "E-NOT-ALLOWED", "axes.a"),
+        ("{axes: {a: {}}}", "E-NOT-ALLOWED", "axes.a"),
+        ('{axes: {a: {file: "p/**/x.txt"}}}', "E-PATTERN", "**"),
         ("{axes: {a: {rnage: {}}}}", "E-KEY-UNKNOWN", "rnage"),
         ("{axes: {a: [1]}, sample: {num: 1}}", "E-NOT-YET", "sample"),
-        ("{axes: {a: [1]}, sampling_seed: 1}", "E-NOT-YET", "sampling_seed"),
+        ("{axes: {a: [1]}, sampling_seed: x}", "E-TYPE", "sampling_seed"),
         ("{axes: {a: [1]}, exclude: [{a: {$gt: 0}}]}", "E-NOT-YET", "$gt"),
         ("{axes: {a: [1]}, exclude: [{$not: {a: 1}}]}", "E-NOT-YET", "$not"),
         ("{axes: {a: [1]}, include: [{a: {$in: [1]}}]}", "E-NOT-YET", "$in"),
@@ -258,12 +274,30 @@ def test_a_matrix_that_cannot_be_meant_is_refused(
         "{axes: {a: [1], b: [2]}, zip: [[prompt, a]]}",
         "{axes: {a: [{$unset: true}, null]}, include: [{a: 1, b: {$unset: true}}]}",
         "{include: [{a: 1}, {a: 2, style: x}], variables: [style]}",
-        "{axes: {a: {lines: words.txt}}}",
+        "{axes: {a: {lines: words.txt, dedupe: true, template: true}}}",
+        "{axes: {a: {csv: x.csv, types: {b: int}}, b: {jsonl: x}, c: {yaml: x#/y}}}",
+        "{axes: {a: {random: {choice: [x, {y: 1}], num: 1, seed: 2}}}}",
+        '{axes: {a: {variants: "{a|b}", ordered: true, wildcards: {x: x.txt}}}}',
+        "{axes: {a: {range: {from: 1, through: 2.0}}}, sampling_seed: -3}",
         "{axes: {a: [1]}, exclude: []}",
     ],
 )
 def test_a_matrix_may_also_be_written_so(matrix: str) -> None:
     assert parsed(of_matrix(matrix)).specs
+
+
+def test_a_key_from_elsewhere_is_refused_once_with_the_right_one() -> None:
+    found = problems_of(of_matrix("{axes: {a: {range: {start: 1, stop: 4}}}}"))
+
+    assert [(problem.code, problem.hint) for problem in found] == [
+        ("E-KEY-UNKNOWN", "Use from/through (inclusive) and step.")
+    ] * 2
+
+
+def test_the_seed_of_draws_is_known() -> None:
+    (spec,) = parsed(of_matrix("{axes: {a: [1]}, sampling_seed: 7.0}")).specs
+
+    assert spec.sampling_seed == 7
 
 
 @pytest.mark.parametrize(
@@ -296,9 +330,11 @@ def test_a_key_without_effect_is_refused_never_ignored(
     ("prompt", "code", "pointer"),
     [
         ("{lines: a.txt, id: x}", "E-NOT-ALLOWED", "/id"),
-        ("{lines: a.txt, dedupe: true}", "E-NOT-YET", "/dedupe"),
-        ("{variants: a}", "E-NOT-YET", "/variants"),
-        ("{file: [a.txt]}", "E-NOT-YET", "/file"),
+        ("{lines: a.txt, dedupe: 1}", "E-TYPE", "/dedupe"),
+        ("{variants: a, template: true}", "E-NOT-ALLOWED", "/template"),
+        ("{variants: [a]}", "E-TYPE", "/variants"),
+        ("{file: [a.txt], wildcards: {}}", "E-NOT-ALLOWED", "/wildcards"),
+        ("{range: {from: 1, through: 2}}", "E-KEY-MISSING", ""),
         ("{id: x}", "E-KEY-MISSING", ""),
         ("{text: A fox, id: X Y}", "E-PATTERN", "/id"),
         ("{txt: [A fox]}", "E-KEY-UNKNOWN", "/txt"),

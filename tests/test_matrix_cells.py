@@ -6,7 +6,6 @@ the meaning is GitHub's, they agree with its documentation.
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -340,17 +339,6 @@ def test_an_axis_value_that_needs_a_broken_var_is_not_told_again() -> None:
 
     assert problems == ["E-REF-UNKNOWN"]
     assert [one.cell for one in found] == [{"a": 1}]
-
-
-def test_a_form_of_axis_that_is_not_built_yet_is_refused() -> None:
-    manifest = read(one_job("matrix: {axes: {a: [1]}}"))
-    spec = dataclasses.replace(manifest.specs[0], axes={"a": {"range": {"from": 1}}})
-    problems: list[str] = []
-
-    manifest = dataclasses.replace(manifest, specs=(spec,))
-    found = list(cells(manifest, lambda problem: problems.append(problem.code)))
-
-    assert (found, problems) == ([], ["E-NOT-YET"])
 
 
 def test_an_exclude_is_not_called_dead_when_its_axis_lost_a_value() -> None:

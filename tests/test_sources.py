@@ -291,3 +291,134 @@ def test_a_byte_that_is_not_utf8_is_found(folder: Path) -> None:
     assert problem.code == "E-UTF8"
     assert problem.message == "p.txt is not UTF-8: byte 0xFF at offset 10, line 2"
     assert str(problem.related[0].position) == "p.txt:2:3"
+
+
+# ---- patterns
+
+
+def names(folder: Path, *paths: str) -> None:
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("x", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        pytest.param("p/*.txt", ["p/Z.txt", "p/a.txt", "p/b.txt", "p/é.txt"], id="*"),
+        pytest.param("p/?.txt", ["p/Z.txt", "p/a.txt", "p/b.txt", "p/é.txt"], id="?"),
+        pytest.param("p/[!ab].txt", ["p/Z.txt", "p/é.txt"], id="[!…]"),
+        pytest.param("p/[A-Z].TXT", [], id="case matters"),
+        pytest.param("*/a.txt", ["p/a.txt", "q/a.txt"], id="a folder"),
+        pytest.param("./p//[a]*", ["p/a.txt"], id="another spelling"),
+        pytest.param("../*.txt", ["../shared.txt"], id="beside the folder"),
+        pytest.param("p/a.txt", ["p/a.txt"], id="a path"),
+        pytest.param("p/gone.txt", ["p/gone.txt"], id="a path that leads nowhere"),
+        pytest.param("p/.*", [], id="nothing hidden"),
+        pytest.param("*/.hidden.txt", [], id="hidden below a pattern"),
+        pytest.param("gone/*", [], id="a missing folder"),
+        pytest.param("p/a.txt/*", [], id="no folder"),
+        pytest.param("p/s*", [], id="a folder is no file"),
+    ],
+)
+def test_a_pattern_matches_files_in_the_order_of_their_bytes(
+    pattern: str, expected: list[str], folder: Path
+) -> None:
+    names(folder, *(f"p/{name}.txt" for name in ["b", "é", "a", "Z", ".hidden"]))
+    names(folder, "q/a.txt", "p/sub/c.txt", "p/.git/d.txt")
+    sources = reader(folder)
+
+    if expected:
+        assert sources.matching(pattern, at=HERE) == expected
+    else:
+        with pytest.raises(InvalidError) as raised:
+            sources.matching(pattern, at=HERE)
+        (problem,) = raised.value.problems
+        assert problem.code in {"E-GLOB-EMPTY", "E-PATH-HIDDEN"}
+
+
+def not_matched(folder: Path, pattern: str) -> str:
+    with pytest.raises(InvalidError) as raised:
+        reader(folder).matching(pattern, at=HERE)
+    (problem,) = raised.value.problems
+    return problem.code
+
+
+@pytest.mark.parametrize(
+    ("pattern", "code"),
+    [
+        ("../../*.txt", "E-PATH-ESCAPE"),
+        ("/*", "E-PATH-ESCAPE"),
+        ("p/../../../*", "E-PATH-ESCAPE"),
+        ("p\\*", "E-PATH-ESCAPE"),
+        ("../.git/*", "E-PATH-HIDDEN"),
+    ],
+)
+def test_no_pattern_leaves_the_repository(
+    pattern: str, code: str, folder: Path
+) -> None:
+    names(folder, "p/a.txt")
+
+    assert not_matched(folder, pattern) == code
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+@pytest.mark.parametrize(
+    ("link", "target", "pattern", "code"),
+    [
+        ("a.txt", "../../secret.txt", "*.txt", "E-PATH-ESCAPE"),
+        ("out", "../..", "out/*.txt", "E-PATH-ESCAPE"),
+        ("out", "../..", "*/secret.txt", "E-PATH-ESCAPE"),
+        ("git", "../.git", "*/config", "E-PATH-HIDDEN"),
+    ],
+)
+def test_no_link_leads_a_pattern_elsewhere(
+    link: str, target: str, pattern: str, code: str, folder: Path
+) -> None:
+    (folder / link).symlink_to(target)
+
+    assert not_matched(folder, pattern) == code
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_to_nothing_is_matched_and_cannot_be_read(folder: Path) -> None:
+    (folder / "a.txt").symlink_to("gone.txt")
+
+    assert reader(folder).matching("*.txt", at=HERE) == ["a.txt"]
+    assert refused(folder, "a.txt").code == "E-FILE-MISSING"
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything"
+)
+def test_a_folder_without_permission_says_so(folder: Path) -> None:
+    (folder / "p").mkdir(mode=0o000)
+
+    assert not_matched(folder, "p/*") == "E-FILE-MISSING"
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MAX_FILES", 2), ("MAX_NAMES", 5)])
+def test_a_pattern_is_bounded(
+    bound: str, most: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names(folder, *(f"{a}/{b}.txt" for a in "pq" for b in "abc"))
+    monkeypatch.setattr(sources, bound, most)
+
+    assert not_matched(folder, "*/*.txt") == "E-GLOB-SIZE"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_not_utf8_is_refused(folder: Path) -> None:
+    (folder / os.fsdecode(b"a\xff.txt")).touch()
+
+    assert not_matched(folder, "*.txt") == "E-UTF8"
+
+
+def test_a_text_has_one_kind_of_line_end(folder: Path) -> None:
+    (folder / "p.txt").write_bytes(b"\xef\xbb\xbfa\r\nb\rc\n")
+    one = reader(folder)
+
+    text = one.text("./p.txt", at=HERE)
+
+    assert (text.path, text.text) == ("p.txt", "a\nb\nc\n")
+    assert one.text("./p.txt", at=HERE) is text

@@ -48,6 +48,7 @@ class Spec:
         variables: Axes that never feed a parameter.
         allow_unmatched: Whether an exclude may match nothing.
         allow_empty: Whether the matrix may be empty.
+        sampling_seed: What is drawn at random depends on it; no parameter.
         let: Values per combination, as templates.
         params: Its own.
         default_params: Those of `defaults`, at `("defaults", "params", name)`.
@@ -67,6 +68,7 @@ class Spec:
     variables: frozenset[str] = frozenset()
     allow_unmatched: bool = False
     allow_empty: bool = False
+    sampling_seed: int = 0
     let: dict[str, Json] = field(default_factory=dict)
     params: dict[str, Json] = field(default_factory=dict)
     default_params: dict[str, Json] = field(default_factory=dict)
@@ -252,7 +254,7 @@ def _freeze(
     document: Document, content: bytes, path: Path | None, faults: Faults
 ) -> Manifest:
     value = faults.without(document.value)
-    root = mapping(_without_last_newline(document, (), value))
+    root = mapping(without_last_newline(document, (), value))
     defaults, variables = mapping(root.get("defaults")), mapping(root.get("vars"))
     retry, poll = mapping(root.get("retry")), mapping(root.get("poll"))
     limits = mapping(root.get("limits"))
@@ -283,7 +285,7 @@ def _freeze(
     )
 
 
-def _without_last_newline(document: Document, where: Where, value: Json) -> Json:
+def without_last_newline(document: Document, where: Where, value: Json) -> Json:
     """Return *value* with one trailing newline less in each block scalar in it."""
     match value:
         case str():
@@ -292,12 +294,12 @@ def _without_last_newline(document: Document, where: Where, value: Json) -> Json
             return value[:-1] if ends else value
         case list():
             return [
-                _without_last_newline(document, (*where, index), item)
+                without_last_newline(document, (*where, index), item)
                 for index, item in enumerate(value)
             ]
         case dict():
             return {
-                key: _without_last_newline(document, (*where, key), item)
+                key: without_last_newline(document, (*where, key), item)
                 for key, item in value.items()
             }
         case _:
@@ -322,6 +324,7 @@ def _spec(index: int, job: dict[str, Json], defaults: dict[str, Json]) -> Spec:
         variables=frozenset(_names(matrix.get("variables"))),
         allow_unmatched=matrix.get("allow_unmatched") is True,
         allow_empty=matrix.get("allow_empty") is True,
+        sampling_seed=_whole(matrix.get("sampling_seed")) or 0,
         let=mapping(job.get("let")),
         params=mapping(job.get("params")),
         default_params=mapping(defaults.get("params")),

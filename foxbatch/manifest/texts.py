@@ -20,8 +20,9 @@ def eaten_text(document: Document) -> Iterator[Problem]:
         if isinstance(value, dict):
             if free:
                 yield from _text_as_mapping(document, where, value)
-            if isinstance(value.get("text"), str):
-                yield from _cut_by_comment(document, (*where, "text"))
+            for key in ("text", "variants"):
+                if isinstance(value.get(key), str):
+                    yield from _cut_by_comment(document, (*where, key))
         elif isinstance(value, str) and (free or " " in value):
             yield from _cut_by_comment(document, where)
 
@@ -40,6 +41,7 @@ def _texts(document: Document) -> Iterator[tuple[Where, Json, bool]]:
             yield (*where, "let", name), value, False
         for name, values in mapping(mapping(job.get("matrix")).get("axes")).items():
             at = (*where, "matrix", "axes", name)
+            yield (*at, "variants"), mapping(values).get("variants"), True
             for index, value in enumerate(items(values)):
                 yield (*at, index), value, name in _FREE_TEXT
 

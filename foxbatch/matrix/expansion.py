@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from foxbatch.canonical import Json
 from foxbatch.errors import Problem
 from foxbatch.manifest import Manifest
-from foxbatch.matrix.axes import PROMPT, Reading, read_axes, zip_axes
+from foxbatch.matrix.axes import PROMPT, Reading, zip_axes
 from foxbatch.matrix.cells import Cell, Product, read_product, warn_of_lone_includes
 from foxbatch.matrix.reporting import Report
 from foxbatch.matrix.variables import Variables, resolve
+from foxbatch.matrix.written import read_axes
 from foxbatch.sources import Sources, find_root
 
 MAX_PRODUCT = 10_000_000

@@ -284,6 +284,12 @@ def _placed(problem: Problem, draft: Draft, recipe: Recipe) -> Problem:
     unknown = problem.code == "E-KEY-UNKNOWN"
     place = recipe.key_place(draft, name) if unknown else recipe.place(draft, inside)
     at = pointer(place)
+    match place:
+        case (*_, "axes", _, "csv", str(column)) if "the quotes" in problem.hint:
+            hint = f"Every value of a csv is text: write `types: {{{column}: int}}` "
+            problem = replace(problem, hint=f"{hint}(or float) beside it.")
+        case _:
+            pass
     return replace(problem, pointer="/".join([at, *rest]))
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from foxbatch import canonical
 from foxbatch.canonical import Json
-from foxbatch.errors import Problem
+from foxbatch.errors import Position, Problem
 from foxbatch.manifest import Spec
 from foxbatch.matrix import sizes
 from foxbatch.matrix.axes import PROMPT, PROMPT_ID, Reading
@@ -112,9 +112,12 @@ class Renderer:
         self.unread = False
         self._read_lets(reading.spec)
 
-    def slot(self, value: Json, where: Where) -> Slot:
-        """Return the slot for a value; what is wrong with its templates is reported."""
-        slot = self._slot(value, where)
+    def slot(self, value: Json, where: Where, at: Position | None = None) -> Slot:
+        """Return the slot for a value; what is wrong with its templates is reported.
+
+        *at* is where the value was written, if that is not at *where*.
+        """
+        slot = self._slot(value, where, at)
         self._use(slot.lets)
         return slot
 
@@ -124,18 +127,18 @@ class Renderer:
                 self._used_lets.add(name)
                 self._use(self._lets[name].lets)
 
-    def _slot(self, value: Json, where: Where) -> Slot:
+    def _slot(self, value: Json, where: Where, at: Position | None = None) -> Slot:
         try:
             pattern = Pattern.parse(value)
         except TemplateError as error:
-            self._report(error, where)
+            self._report(error, where, at)
             self.unread = self._reading.variables.unread = True
             return Slot(where, None)
         whole = self._reading.variables.note_uses(pattern)
         try:
             self._check_lets(pattern)
         except TemplateError as error:
-            self._report(error, where)
+            self._report(error, where, at)
             whole = False
         references = [reference for _, reference in pattern.names]
         used = dict.fromkeys(_second(references, "let"))
@@ -254,14 +257,21 @@ class Renderer:
             "repeat": frame.repeat,
         }
 
-    def problem(self, error: TemplateError, where: Where) -> Problem:
-        """Return *error*, met while rendering the value at *where*, as a problem."""
-        while isinstance(error, LetError):
-            where, error = error.slot.where, error.error
-        return template_problem(error, self._reading.manifest.document, where)
+    def problem(
+        self, error: TemplateError, where: Where, at: Position | None = None
+    ) -> Problem:
+        """Return *error*, met while rendering the value at *where*, as a problem.
 
-    def _report(self, error: TemplateError, where: Where) -> None:
-        self._reading.report(self.problem(error, where))
+        *at* is where that value was written, if that is not at *where*.
+        """
+        while isinstance(error, LetError):
+            where, error, at = error.slot.where, error.error, None
+        return template_problem(error, self._reading.manifest.document, where, at)
+
+    def _report(
+        self, error: TemplateError, where: Where, at: Position | None = None
+    ) -> None:
+        self._reading.report(self.problem(error, where, at))
 
 
 class LetError(TemplateError):

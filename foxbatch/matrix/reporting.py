@@ -59,13 +59,18 @@ def meant_by(used: Iterable[str], known: Iterable[str]) -> set[str]:
     return {name if name in known else nearest(name, known) or name for name in used}
 
 
-def template_problem(error: TemplateError, document: Document, where: Where) -> Problem:
-    """Return *error* as a problem of the template at *where* in the manifest."""
-    place = (*where, *error.where)
+def template_problem(
+    error: TemplateError, document: Document, where: Where, at: Position | None = None
+) -> Problem:
+    """Return *error* as a problem of the template at *where* in the manifest.
+
+    *at* is where the template was written, if that is not at *where*.
+    """
+    place = where if at else (*where, *error.where)
     return Problem(
         error.code,
         str(error),
-        _shifted(document, place, error.offset),
+        at or _shifted(document, place, error.offset),
         error.hint,
         pointer=pointer(place),
     )

@@ -94,7 +94,7 @@ class Recipe:
         """Return what renders a prompt; None for text that is taken as it is."""
         if not prompt.template:
             return None
-        slot = self.renderer.slot(prompt.value, prompt.where)
+        slot = self.renderer.slot(prompt.value, prompt.where, prompt.at)
         if not slot.refers_to(PROMPT):
             return slot
         by_way_of = [f"let.{name}" for name in self.renderer.leading_to(PROMPT, slot)]
@@ -266,7 +266,7 @@ class Recipe:
             try:
                 value = self.renderer.render(slot, draft.frame)
             except TemplateError as error:
-                self._fail(draft, PROMPT, error, choice.where)
+                self._fail(draft, PROMPT, error, choice.where, choice.at)
         if PROMPT in self._fed:
             self._put(draft, PROMPT, value, choice)
         draft.frame.matrix[PROMPT] = value
@@ -289,11 +289,16 @@ class Recipe:
         self._put(draft, name, value, slot)
 
     def _fail(
-        self, draft: Draft, name: str, error: TemplateError, where: Where
+        self,
+        draft: Draft,
+        name: str,
+        error: TemplateError,
+        where: Where,
+        at: Position | None = None,
     ) -> None:
         draft.broken.add(name)
         if error.code != SAID:
-            draft.problems.append(self.renderer.problem(error, where))
+            draft.problems.append(self.renderer.problem(error, where, at))
 
     def _put(self, draft: Draft, name: str, value: Json, source: Choice | Slot) -> None:
         if isinstance(value, dict) and canonical.equal(value, UNSET):
@@ -336,7 +341,7 @@ class Recipe:
             return document.position(self.key_place(draft, str(inside[0])), key=True)
         where = self.place(draft, inside)
         for choice in self._choices(draft):
-            if choice.where == where:
+            if choice.made and where[: len(choice.where)] == choice.where:
                 return choice.position  # a line of a file knows better
         return document.position(where, key=key)
 
