@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -514,13 +515,23 @@ def test_a_range_is_no_prompt() -> None:
 # ---- bounds
 
 
-def test_a_file_has_as_many_values_as_an_axis_may(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["lines", "csv", "jsonl", "yaml"])
+def test_a_file_has_at_most_as_many_values_as_an_axis_may(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "MAX_VALUES", 2)
-    written(tmp_path, "x", "1\n2\n3\n")
+    lines = "[1, 2, 3]\n" if kind == "yaml" else "1\n2\n3\n4\n"
+    written(tmp_path, "x", lines)
 
-    problem = problem_of("{lines: x}", tmp_path)
-
-    assert problem.code == "E-MATRIX-HUGE"
+    assert problem_of(f"{{{kind}: x}}", tmp_path).code == "E-MATRIX-HUGE"
     assert refusals.MAX_VALUES == 1_000_000
+
+
+def test_a_text_that_is_never_closed_is_read_once(tmp_path: Path) -> None:
+    """Trying it again at every quote would take hours."""
+    written(tmp_path, "x.jsonl", '"' + '\\"' * 500_000)
+    start = time.perf_counter()
+
+    assert problem_of("{jsonl: x.jsonl}", tmp_path).code == "E-JSONL"
+
+    assert time.perf_counter() - start < 5

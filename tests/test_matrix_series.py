@@ -7,6 +7,8 @@ import time
 import pytest
 
 from foxbatch.canonical import Json
+from foxbatch.matrix import expansion
+from foxbatch.matrix.axes import Allowance
 from foxbatch.matrix.draws import Source
 from foxbatch.matrix.refusals import FormError
 from foxbatch.matrix.series import evenly, in_steps
@@ -168,6 +170,17 @@ def test_a_huge_axis_is_refused_by_arithmetic(form: str) -> None:
     assert time.perf_counter() - start < 0.5
 
 
+def test_many_axes_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expansion, "Allowance", lambda: Allowance(left=10))
+    form = "{range: {from: 1, through: 4}}"
+
+    outcome = cells_of(f"{{axes: {{a: {form}, b: {form}, c: {form}}}}}")
+
+    problem = outcome.only("E-MATRIX-HUGE")
+    assert (problem.position.line, outcome.errors) == (9, ["E-MATRIX-HUGE"])
+    assert outcome.cells == []
+
+
 # ---- draws
 
 
@@ -238,7 +251,7 @@ def test_all_of_a_few_values_can_be_drawn() -> None:
 
 def test_looking_for_another_value_ends() -> None:
     """A source may promise more values than its draws ever reach."""
-    source = Source(lambda drawn: drawn % 2, size=5)
+    source = Source(lambda drawn: drawn % 2, size=5)  # zeros and ones
 
     with pytest.raises(FormError) as raised:
         source.draw_unique(3, seed=0, axis="a")

@@ -12,7 +12,11 @@ from foxbatch.matrix.variants import parse
 from foxbatch.template import TemplateError
 from tests.matrices import cells_of, expand_job
 
-LINES = {"x": ["1", "2", "3"], "colour": ["red {", "$"]}
+LINES = {
+    "x": ["1", "2", "3"],
+    "colour": ["red {", "$"],
+    "many": [str(number) for number in range(130)],
+}
 
 
 def variants(text: str, *, ordered: bool = False) -> list[str]:
@@ -37,6 +41,7 @@ def variants(text: str, *, ordered: bool = False) -> list[str]:
         pytest.param("a|b", ["a|b"], id="a bar outside of a group"),
         pytest.param("{2$$a|b|c}", ["a,b", "a,c", "b,c"], id="two at a time"),
         pytest.param("{0-1$$a|b}", ["", "a", "b"], id="none or one"),
+        pytest.param("a{0$$b|c}", ["a"], id="none"),
         pytest.param("{2-3$$a|b|c}", ["a,b", "a,c", "b,c", "a,b,c"], id="two or three"),
         pytest.param("{2$$ and $$a|b}", ["a and b"], id="a separator"),
         pytest.param(r"{2$$ \| $$a|b}", ["a | b"], id="an escaped separator"),
@@ -123,6 +128,12 @@ def test_a_text_outside_the_grammar_is_refused(
             id="20 of 40",
         ),
         pytest.param(
+            "{200$$" + "|".join(map(str, range(400))) + "}",
+            False,
+            "E-MATRIX-HUGE",
+            id="200 of 400",
+        ),
+        pytest.param(
             "{9$$" + "|".join("abcdefghi") + "}", True, "E-MATRIX-HUGE", id="9!"
         ),
         pytest.param(
@@ -137,7 +148,11 @@ def test_a_text_outside_the_grammar_is_refused(
             "E-MATRIX-HUGE",
             id="many and long",
         ),
-        pytest.param("a" * 100_001, False, "E-TEXT-SIZE", id="one, too long"),
+        pytest.param("a" * 100_001, False, "E-TEXT-SIZE", id="a text, too long"),
+        pytest.param(
+            "{130$$__many__}" * 400, False, "E-TEXT-SIZE", id="one result, too long"
+        ),
+        pytest.param("__many__" * 9_000, False, "E-MATRIX-HUGE", id="130⁹⁰⁰⁰"),
     ],
 )
 def test_too_many_variants_are_refused_before_they_are_made(

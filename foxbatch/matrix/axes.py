@@ -76,14 +76,26 @@ class Dimension:
     rows: tuple[tuple[Choice, ...], ...]
 
 
+@dataclass(slots=True)
+class Allowance:
+    """How many values the forms of one manifest may still give, all axes together.
+
+    Each axis is bounded for itself; many of them would still fill the memory before
+    the size of their product is known.
+    """
+
+    left: int = 2_000_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What reading the axes of a spec needs."""
+    """What reading the axes of a spec needs; the allowance is the manifest's."""
 
     manifest: Manifest
     spec: Spec
     variables: Variables
     sources: Sources
+    allowance: Allowance
     report: Report
 
     def position(self, *steps: str | int, key: bool = False) -> Position:

@@ -18,6 +18,7 @@ from foxbatch.matrix.refusals import MAX_VALUES, FormError, too_many
 
 _DRAWS_PER_VALUE = 32  # all of n values are met in n·ln n draws, give or take a few n
 _DRAWS_AT_LEAST = 1_000
+_DRAWS_AT_MOST = 5_000_000  # seconds
 
 
 class Source:
@@ -86,27 +87,29 @@ class Source:
         """
         if count > MAX_VALUES:
             raise too_many(count)
+        if count > self.size:
+            raise _not_so_many(
+                f"{count:,} different values cannot be drawn from {self.size:,}"
+            )
         found: dict[bytes, Json] = {}
-        most = _DRAWS_AT_LEAST + _DRAWS_PER_VALUE * count
-        draws = itertools.islice(_numbers(seed, axis), most)
-        while count <= self.size and len(found) < count:
-            drawn = next(draws, None)
-            if drawn is None:
-                break
+        most = min(_DRAWS_AT_LEAST + _DRAWS_PER_VALUE * count, _DRAWS_AT_MOST)
+        for drawn in itertools.islice(_numbers(seed, axis), most):
             value = self._pick(drawn)
             found.setdefault(canonical.encode(value), value)
-        if len(found) < count:
-            raise self._not_so_many(count, max(len(found), min(self.size, count - 1)))
-        return list(found.values())
-
-    @staticmethod
-    def _not_so_many(count: int, possible: int) -> FormError:
-        return FormError(
-            "E-RANDOM-UNIQUE",
-            f"{count:,} different values cannot be drawn from {possible:,}",
-            hint="Use a smaller num, or more to draw from.",
-            inside=("num",),
+            if len(found) == count:
+                return list(found.values())
+        raise _not_so_many(
+            f"{most:,} draws gave {len(found):,} different values, not {count:,}"
         )
+
+
+def _not_so_many(message: str) -> FormError:
+    return FormError(
+        "E-RANDOM-UNIQUE",
+        message,
+        hint="Use a smaller num, or more to draw from.",
+        inside=("num",),
+    )
 
 
 def _check_order(low: float, high: float, kind: str) -> None:

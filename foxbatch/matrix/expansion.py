@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from foxbatch.canonical import Json
 from foxbatch.errors import Problem
 from foxbatch.manifest import Manifest
-from foxbatch.matrix.axes import PROMPT, Reading, zip_axes
+from foxbatch.matrix.axes import PROMPT, Allowance, Reading, zip_axes
 from foxbatch.matrix.cells import Cell, Product, read_product, warn_of_lone_includes
 from foxbatch.matrix.reporting import Report
 from foxbatch.matrix.variables import Variables, resolve
@@ -91,6 +91,7 @@ def prepare(manifest: Manifest, report: Report) -> tuple[Variables, list[Expansi
     variables = resolve(manifest, report)
     folder = manifest.directory
     sources = Sources(folder, find_root(folder))
+    allowance = Allowance()
     found: list[Expansion] = []
     for spec in manifest.specs:
         reading = Reading(
@@ -98,6 +99,7 @@ def prepare(manifest: Manifest, report: Report) -> tuple[Variables, list[Expansi
             spec=spec,
             variables=variables,
             sources=sources,
+            allowance=allowance,
             report=report,
         )
         axes = read_axes(reading)

@@ -154,6 +154,9 @@ def _csv(form: FileForm) -> list[Choice]:
 
 def _jsonl(form: FileForm) -> list[Choice]:
     source = form.source()
+    count = source.text.removesuffix("\n").count("\n") + 1
+    if count > MAX_VALUES:
+        raise too_many(count)
     return _from_records(json_lines(source.text), source, form)
 
 
@@ -178,6 +181,8 @@ def _from_records(
                 break
         else:
             found.append(form.choice(record.value, position(record.line)))
+            if len(found) > MAX_VALUES:
+                raise too_many(len(found))
     wrong += _strange_keys(found)
     if wrong:
         raise InvalidError(tuple(wrong[:MOST_TOLD]))

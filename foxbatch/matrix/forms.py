@@ -27,12 +27,23 @@ def choices_of(
 
     Those with `template` are still to be rendered.
     """
-    for kind in KINDS:
-        if kind in form:
-            return FileForm(form, kind, where, reading).choices()
-    if "variants" in form:
-        return _variants(form, where, reading)
-    return _computed(form, where, axis, reading)
+    kind = next((kind for kind in KINDS if kind in form), "")
+    if kind:
+        found = FileForm(form, kind, where, reading).choices()
+    elif "variants" in form:
+        found = _variants(form, where, reading)
+    else:
+        found = _computed(form, where, axis, reading)
+    reading.allowance.left -= len(found)
+    if reading.allowance.left < 0:
+        reading.error(
+            "E-MATRIX-HUGE",
+            "the axes of the manifest have too many values in total",
+            reading.manifest.document.position(where),
+            "Use fewer values, or several manifests.",
+        )
+        return []
+    return found
 
 
 def _computed(

@@ -247,13 +247,14 @@ def strict_json(text: str) -> Json:
             )
         )
     except json.JSONDecodeError as error:
-        reason = error.msg[0].lower() + error.msg[1:]
+        reason = error.msg[0].lower() + error.msg[1:].removesuffix(" at")
         raise ValueError(f"{reason} at column {error.colno}") from None
 
 
 def _depth(text: str) -> int:
     depth = deepest = 0
-    for sign in re.findall(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text):
+    # A string that is never closed is skipped too, lest each quote in it is tried.
+    for sign in re.findall(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', text):
         if sign in "[{":
             depth += 1
             deepest = max(deepest, depth)

@@ -23,7 +23,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from foxbatch.schema import suggest
@@ -34,7 +34,7 @@ MAX_VARIANTS = 100_000
 
 _MAX_CHARACTERS = 64 * 1024 * 1024  # of all of them together
 _MAX_DEPTH = 100
-_MAX_COUNTING = 1_000_000  # steps in which the choices of one group are counted
+_MAX_COUNTING = 20_000  # steps in which the choices of one group are counted
 
 # `{` of the text itself; a real one in a result begins a reference. No text holds it.
 _BRACE = "\0"
@@ -53,12 +53,20 @@ _WEIGHT = re.compile(r"\s*[0-9]+(?:\.[0-9]+)?::")
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """How many texts, exact up to `MAX_VARIANTS`, and characters of the longest."""
+
+    count: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Alternatives, of which *low* to *high* are taken at a time.
 
     Attributes:
         joined: Whether it has a count, so that order and separator matter.
-        wildcard: Whether its options are the lines of a file.
+        size: Of a wildcard, whose options are the lines of a file: measured once.
     """
 
     options: tuple[Parts, ...]
@@ -66,7 +74,7 @@ class Group:
     high: int = 1
     separator: str = ","
     joined: bool = False
-    wildcard: bool = False
+    size: Size | None = None
 
 
 Part: TypeAlias = "str | Group"
@@ -94,18 +102,17 @@ class Variants:
             TemplateError: There are too many, or they are too long.
         """
         size = self._measure(self.parts)
+        if size.longest > MAX_TEXT:
+            raise TemplateError(
+                "E-TEXT-SIZE",
+                f"a variant has more than {MAX_TEXT:,} characters",
+                hint="Write less text.",
+            )
         if size.count > MAX_VARIANTS or size.count * size.longest > _MAX_CHARACTERS:
             raise TemplateError(
                 "E-MATRIX-HUGE",
                 f"the text has more than {MAX_VARIANTS:,} variants, or very long ones",
                 hint="Use fewer alternatives, or split the job.",
-            )
-        if size.longest > MAX_TEXT:
-            raise TemplateError(
-                "E-TEXT-SIZE",
-                f"a variant has {size.longest:,} characters, "
-                f"and {MAX_TEXT:,} is the most",
-                hint="Write less text.",
             )
         # A brace of the text after a $ must not begin a reference.
         found = (
@@ -116,33 +123,38 @@ class Variants:
 
     # ---- how many, and how long
 
-    def _measure(self, parts: Parts) -> _Size:
-        size = _Size(1, 0)
+    def _measure(self, parts: Parts) -> Size:
+        size = Size(1, 0)
         for part in parts:
             if isinstance(part, Group):
                 one = self._measure_group(part)
             else:
-                one = _Size(1, len(part))
-            size = _Size(_least(size.count * one.count), size.longest + one.longest)
+                one = Size(1, len(part))
+            size = Size(_least(size.count * one.count), size.longest + one.longest)
+            if size.count > MAX_VARIANTS or size.longest > MAX_TEXT:
+                break  # enough to refuse it
         return size
 
-    def _measure_group(self, group: Group) -> _Size:
+    def _measure_group(self, group: Group) -> Size:
+        if group.size is not None or group.high == 0:
+            return group.size or Size(1, 0)
         sizes = [self._measure(option) for option in group.options]
         lengths = sorted((size.longest for size in sizes), reverse=True)
-        gaps = len(group.separator) * max(0, group.high - 1)
+        gaps = len(group.separator) * (group.high - 1)
         longest = sum(lengths[: group.high]) + gaps
         counts = [size.count for size in sizes]
         if not group.joined:
-            return _Size(_least(sum(counts)), longest)
-        if len(counts) * group.high > _MAX_COUNTING:
-            return _Size(_least(math.inf), longest)
-        ways = _choices(counts, group.high)[group.low :]
+            return Size(_least(sum(counts)), longest)
+        window = min(group.high, len(counts) - group.low + 1)
+        if window > 1 and len(counts) * window > _MAX_COUNTING:
+            return Size(_least(math.inf), longest)  # of so many, few would do
+        ways = _choices(counts, group.low, group.high)
         if self.ordered:
             ways = [
                 _least(count * math.factorial(min(taken, _ENOUGH)))
                 for taken, count in enumerate(ways, group.low)
             ]
-        return _Size(_least(sum(ways)), longest)
+        return Size(_least(sum(ways)), longest)
 
     # ---- which
 
@@ -154,19 +166,14 @@ class Variants:
         return map("".join, itertools.product(*columns))
 
     def _expand_group(self, group: Group) -> Iterator[str]:
+        if group.high == 0:
+            yield ""
+            return
         options = [list(self._expand(option)) for option in group.options]
         choose = itertools.permutations if self.ordered else itertools.combinations
         for taken in range(group.low, group.high + 1):
             for chosen in choose(options, taken):
                 yield from map(group.separator.join, itertools.product(*chosen))
-
-
-@dataclass(frozen=True, slots=True)
-class _Size:
-    """Number of texts, exact up to `MAX_VARIANTS`, and characters of the longest."""
-
-    count: int
-    longest: int
 
 
 _ENOUGH = 9  # 9! is more than MAX_VARIANTS
@@ -177,13 +184,18 @@ def _least(count: float) -> int:
     return int(min(count, MAX_VARIANTS + 1))
 
 
-def _choices(counts: Sequence[int], most: int) -> list[int]:
-    """Return in how many ways 0, 1, … *most* of the options can be taken and filled."""
-    ways = [1, *[0] * most]
-    for count in counts:
-        for taken in range(most, 0, -1):
+def _choices(counts: Sequence[int], low: int, high: int) -> list[int]:
+    """Return in how many ways *low*, … *high* options can be taken and filled.
+
+    *counts* says for each option how many texts it can be.
+    """
+    ways = [1, *[0] * high]
+    for seen, count in enumerate(counts, 1):
+        # With fewer than the least, those that are left are not enough for *low*.
+        least, most = max(1, low - (len(counts) - seen)), min(high, seen)
+        for taken in range(most, least - 1, -1):
             ways[taken] = _least(ways[taken] + count * ways[taken - 1])
-    return ways
+    return ways[low:]
 
 
 def parse(
@@ -199,6 +211,12 @@ def parse(
     Raises:
         TemplateError: The text does not follow the grammar, or names no wildcard.
     """
+    if len(text) > MAX_TEXT:
+        raise TemplateError(
+            "E-TEXT-SIZE",
+            f"the text has {len(text):,} characters, and {MAX_TEXT:,} is the most",
+            hint="Put alternatives into a file, and name it under `wildcards`.",
+        )
     parser = _Parser(text, wildcards)
     return Variants(parser.parse(), parser.weights, ordered)
 
@@ -212,6 +230,7 @@ class _Parser:
     at: int = 0
     weights: int = 0
     depth: int = 0
+    _known: dict[str, Group] = field(default_factory=dict)  # of the wildcards
 
     def parse(self) -> Parts:
         """Return the whole text."""
@@ -273,8 +292,11 @@ class _Parser:
                 or f"Write `wildcards: {{{name}: words/{name}.txt}}` beside it.",
                 offset=self.at,
             )
-        lines = tuple((_literal(line),) for line in self.wildcards[name])
-        return Group(lines, wildcard=True)
+        if name not in self._known:
+            lines = tuple((_literal(line),) for line in self.wildcards[name])
+            longest = max(len(line) for (line,) in lines)
+            self._known[name] = Group(lines, size=Size(_least(len(lines)), longest))
+        return self._known[name]
 
     def _group(self) -> Group:
         begin = self.at
@@ -324,7 +346,7 @@ class _Parser:
     def _filled(self, head: Group, options: tuple[Parts, ...], begin: int) -> Group:
         """Return *head* with its options, of which it may take so many."""
         match options:
-            case ((Group(wildcard=True) as lines,),):
+            case ((Group(size=Size()) as lines,),):
                 options = lines.options
             case _:
                 pass
