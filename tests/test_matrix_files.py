@@ -57,6 +57,14 @@ def test_t21_files_are_values_in_the_order_of_their_bytes(tmp_path: Path) -> Non
     assert found == ["Z", "A", "B\n"]
 
 
+def test_t22_a_pattern_that_matches_nothing_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, "p/a.txt", "A")
+
+    problem = problem_of("{file: [p/*.md]}", tmp_path)
+
+    assert (problem.code, str(problem.position)) == ("E-GLOB-EMPTY", "m.yaml:10:20")
+
+
 def test_patterns_keep_their_order_and_a_file_counts_once(tmp_path: Path) -> None:
     for name in "abc":
         written(tmp_path, f"{name}.txt", name)

@@ -103,6 +103,9 @@ def test_ordered_choices_are_permutations(text: str, expected: list[str]) -> Non
         pytest.param("{3$$a|b}", "E-VARIANT-COUNT", 0, id="more than there are"),
         pytest.param("{2-1$$a|b}", "E-VARIANT-COUNT", 0, id="from many to few"),
         pytest.param("a __y__", "E-VARIANT-WILDCARD", 2, id="an unknown wildcard"),
+        pytest.param(
+            "{$|€}${{ vars.x }}", "E-VARIANT-SYNTAX", 0, id="a dollar and a reference"
+        ),
     ],
 )
 def test_a_text_outside_the_grammar_is_refused(

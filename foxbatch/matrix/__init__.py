@@ -1,5 +1,7 @@
 """Manifest to jobs, lazily, with ids from their content.
 
+written            axes and prompts as a manifest writes them: lists, and forms
+forms              ranges and draws (series, draws), variants, files (records)
 axes, cells        the product: zip, exclude, include; nothing is rendered
 expansion          the same for all specs of a manifest, with its size
 variables          the graph of `vars`

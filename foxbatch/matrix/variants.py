@@ -36,8 +36,8 @@ _MAX_CHARACTERS = 64 * 1024 * 1024  # of all of them together
 _MAX_DEPTH = 100
 _MAX_COUNTING = 20_000  # steps in which the choices of one group are counted
 
-# `{` of the text itself; a real one in a result begins a reference. No text holds it.
-_BRACE = "\0"
+# What no text holds stands for `{` of the text itself, and before each reference.
+_BRACE, _BEGIN = "\0", "\1"
 
 _TOKEN = re.compile(
     r"(?P<escape>\\[{|}\\])"
@@ -99,7 +99,7 @@ class Variants:
         """Return every text, a template each, without repeats.
 
         Raises:
-            TemplateError: There are too many, or they are too long.
+            TemplateError: There are too many, they are too long, or one is no template.
         """
         size = self._measure(self.parts)
         if size.longest > MAX_TEXT:
@@ -114,12 +114,7 @@ class Variants:
                 f"the text has more than {MAX_VARIANTS:,} variants, or very long ones",
                 hint="Use fewer alternatives, or split the job.",
             )
-        # A brace of the text after a $ must not begin a reference.
-        found = (
-            text.replace(f"${_BRACE}{_BRACE}", "$${{").replace(_BRACE, "{")
-            for text in self._expand(self.parts)
-        )
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(map(_as_template, self._expand(self.parts))))
 
     # ---- how many, and how long
 
@@ -279,7 +274,8 @@ class _Parser:
                 "Close it with }}, or write $\\{\\{ for the characters themselves.",
             )
         self.at = end
-        return self.text[found.start() : end]
+        begin = _BEGIN if found["reference"] == "${{" else ""
+        return begin + self.text[found.start() : end]
 
     def _wildcard(self, found: re.Match[str]) -> Group:
         name = found["name"]
@@ -365,6 +361,22 @@ class _Parser:
 
     def _error(self, message: str, hint: str) -> TemplateError:
         return TemplateError("E-VARIANT-SYNTAX", message, hint=hint, offset=self.at)
+
+
+def _as_template(text: str) -> str:
+    """Return a finished text so that its template has the references that were meant.
+
+    Raises:
+        TemplateError: No template can say it.
+    """
+    if f"${_BEGIN}" in text:
+        raise TemplateError(
+            "E-VARIANT-SYNTAX",
+            "a $ in front of a reference makes plain text of it: $${{",
+            hint="Put the $ into what is referred to, or something between them.",
+        )
+    text = text.replace(_BEGIN, "")
+    return text.replace(f"${_BRACE}{_BRACE}", "$${{").replace(_BRACE, "{")
 
 
 def _literal(text: str) -> str:
