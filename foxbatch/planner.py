@@ -6,7 +6,7 @@ import fnmatch
 import hashlib
 import statistics
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -160,6 +160,23 @@ def as_planned(job: Job, manifest: Digest) -> JobPlanned:
     )
 
 
+def local_files(job: JobPlanned) -> Iterator[tuple[str, str]]:
+    """Yield parameter and path of each local file that a request needs."""
+    for name, value in job.request.items():
+        yield from ((name, path) for path in _paths(value))
+
+
+def _paths(value: object) -> Iterator[str]:
+    match value:
+        case [*several]:
+            for one in several:
+                yield from _paths(one)
+        case {"path": str(path), "sha256": str(), **rest} if not rest:
+            yield path
+        case _:
+            pass
+
+
 def is_news(wanted: JobPlanned, known: JobPlanned | None) -> bool:
     """Return whether *wanted* says anything that the ledger does not say yet.
 
@@ -243,6 +260,8 @@ def _decide(
         if phase is Phase.NEW:
             phase = Phase.SKIPPED
         action, reason = Action.KEEP, "not selected by --only"
+    if action in BUYS and (paths := dict.fromkeys(p for _, p in local_files(wanted))):
+        reason += f"; uploads are not built yet: {', '.join(paths)}"
     return PlannedJob(
         wanted=wanted,
         phase=phase,

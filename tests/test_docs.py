@@ -211,6 +211,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "prompts" / "twice.txt").write_text("A dog\nA dog\n", encoding="utf-8")
     (tmp_path / "prompts" / "latin1.txt").write_bytes(b"Caf\xe9\n")
     (tmp_path / "prompts" / "spaces.txt").write_bytes(b"A dog  \n")
+    (tmp_path / "refs").mkdir()
+    (tmp_path / "refs" / "flowers.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "refs" / "notes.txt").write_text("A list\n", encoding="utf-8")
     return tmp_path
 
 

@@ -38,6 +38,7 @@ from foxbatch.planner import (
     collection,
     estimate,
     is_news,
+    local_files,
     plan,
     price_shape,
 )
@@ -335,6 +336,44 @@ class TestNews:
 
     def test_another_name_is(self) -> None:
         assert is_news(msgspec.structs.replace(JOB, name="other"), self.STAMPED)
+
+
+class TestLocalFiles:
+    NEEDY = msgspec.structs.replace(
+        JOB,
+        request={
+            "prompt": "x",
+            "image_urls": [
+                "https://example.com/a.png",
+                {"path": "refs/b.png", "sha256": "b"},
+                {"path": "refs/c.png", "sha256": "c"},
+            ],
+            "cover_url": {"path": "refs/b.png", "sha256": "b"},
+            "advanced": {"path": "no file"},
+        },
+    )
+
+    def test_are_found_with_their_parameters(self) -> None:
+        assert list(local_files(self.NEEDY)) == [
+            ("image_urls", "refs/b.png"),
+            ("image_urls", "refs/c.png"),
+            ("cover_url", "refs/b.png"),
+        ]
+        assert list(local_files(JOB)) == []
+
+    def test_are_told_of_what_would_be_submitted(self) -> None:
+        (job,) = plan([self.NEEDY], BatchState(), retry=RetryPolicy()).jobs
+
+        assert job.action is Action.SUBMIT
+        assert job.reason == (
+            "not bought yet; uploads are not built yet: refs/b.png, refs/c.png"
+        )
+
+    def test_are_no_matter_where_nothing_is_submitted(self) -> None:
+        choice = Choice(only=("nothing",))
+        found = plan([self.NEEDY], BatchState(), retry=RetryPolicy(), choice=choice)
+
+        assert found.jobs[0].reason == "not selected by --only"
 
 
 def test_the_fact_holds_everything_about_a_job() -> None:

@@ -1,10 +1,14 @@
 """Manifest to jobs, lazily, with ids from their content.
 
 axes, cells        the product: zip, exclude, include; nothing is rendered
+filters, sampling  which combinations are meant, and which are drawn
+repeats            how many of each
+files              `{path: …}` among the values
 expansion          the same for all specs of a manifest, with its size
 variables          the graph of `vars`
 rendering          templates per cell
 requests, jobs     bodies, checked against their model's schema; identities
+attachments        local files in them
 sizes              how large values may become
 names, outputs     for people
 """

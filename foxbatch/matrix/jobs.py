@@ -10,6 +10,12 @@ from foxbatch.canonical import Digest, JobId, Json
 from foxbatch.errors import Position, Problem, Related
 from foxbatch.manifest import Manifest
 from foxbatch.matrix import sizes
+from foxbatch.matrix.attachments import (
+    as_checked,
+    as_identified,
+    as_shown,
+    attach_files,
+)
 from foxbatch.matrix.axes import PROMPT, Choice, Reading
 from foxbatch.matrix.cells import Cell
 from foxbatch.matrix.expansion import Expansion, Prompt, fits, prepare, too_many
@@ -50,7 +56,7 @@ class Job:
         endpoint: Path of the submit request.
         model: Name of the model.
         kind: What comes back, such as `video`.
-        request: The exact body.
+        request: The exact body; a local file in it is its path and digest.
         output: Path of its files: relative, POSIX, without extension.
         origin: Where it comes from.
     """
@@ -144,9 +150,10 @@ class _Checks:
             return None, [*draft.problems, *self._unknown_model(draft, recipe)]
         if why := sizes.excess(draft.request):
             return None, [*draft.problems, _too_large(why, draft, recipe)]
-        checker = self._checker(known[asked])
-        if not checker.is_valid(draft.request):
-            found = self._explain(checker, draft, recipe)
+        attach_files(draft, recipe, known[asked])
+        checker, request = self._checker(known[asked]), as_checked(draft)
+        if not checker.is_valid(request):
+            found = self._explain(checker, replace(draft, request=request), recipe)
             return None, [*draft.problems, *found]
         notes = checker.notes(draft.request, _Locator(draft, recipe))
         placed = [_placed(note, draft, recipe) for note in notes]
@@ -365,7 +372,7 @@ class _Work:
         digest = canonical.job_digest(
             provider=self._provider.id,
             endpoint=model.endpoint,
-            request=draft.request,
+            request=as_identified(draft),
             repeat=repeat,
         )
         job = canonical.job_id(digest)
@@ -389,7 +396,7 @@ class _Work:
             endpoint=model.endpoint,
             model=model.name,
             kind=model.kind,
-            request=dict(draft.request),
+            request=as_shown(draft),
             output=output,
             origin=self._origin(draft.cell),
         )

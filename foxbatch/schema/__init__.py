@@ -25,7 +25,7 @@ from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem, Severity, UsageError
 from foxbatch.schema.causes import known, relevant, roots
 from foxbatch.schema.explain import Explanation, Locate, Schema
-from foxbatch.schema.words import nearest, place, pointer, show, suggest
+from foxbatch.schema.words import either, nearest, place, pointer, show, suggest
 from foxbatch.yaml12 import Where
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ __all__ = [
     "Checker",
     "Locate",
     "Schema",
+    "either",
     "load_schema",
     "nearest",
     "place",
