@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from foxbatch.canonical import Digest, JobId
-from foxbatch.events import AttemptId, JobPlanned, PromptText, RunId
+from foxbatch.events import AlsoWanted, AttemptId, JobPlanned, PromptText, RunId
 from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
 from foxbatch.matrix import Job
 from foxbatch.policy import Order, RetryPolicy
@@ -132,8 +132,14 @@ class Choice:
 
 
 def _names(glob: str, job: JobPlanned) -> bool:
-    names = (job.spec, job.name, f"{job.spec}/{job.name}", job.job)
+    names: list[str] = [job.job, *_called(job.spec, job.name)]
+    for also in job.also:
+        names += _called(also.spec, also.name)
     return any(fnmatch.fnmatchcase(name, glob) for name in names)
+
+
+def _called(spec: str, name: str) -> tuple[str, str, str]:
+    return spec, name, f"{spec}/{name}"
 
 
 def as_planned(job: Job, manifest: Digest) -> JobPlanned:
@@ -157,6 +163,10 @@ def as_planned(job: Job, manifest: Digest) -> JobPlanned:
         output=job.output,
         manifest=manifest,
         line=job.origin.line,
+        also=tuple(
+            AlsoWanted(spec=also.spec, name=also.name, cell=dict(also.cell))
+            for also in job.also
+        ),
     )
 
 

@@ -584,6 +584,25 @@ class TestLocalFiles:
         assert request["image_urls"] == [{"path": "refs/flowers.png", "sha256": sha256}]
 
 
+async def test_merged_jobs_are_bought_once_and_the_record_names_both(
+    tmp_path: Path,
+) -> None:
+    manifest = tmp_path / "twice.yaml"
+    text = WITH_FILE.replace("id: animate", "id: first").split("    params:\n")[0]
+    manifest.write_text(
+        text.replace("The flowers sway", "A fox")
+        + "  - {id: second, prompts: [{id: fox, text: A fox}]}\nduplicates: merge\n"
+    )
+
+    ended = await api.run(api.load_manifest(manifest), OPTIONS)
+
+    (record,) = api.results(ended.run_dir)
+    assert (ended.submitted, record.spec) == (1, "first")
+    assert [(also.spec, also.name) for also in record.also] == [("second", "fox-r1")]
+    plan = api.plan(api.load_manifest(manifest))
+    assert plan.counts["keep"] == 1
+
+
 class TestAllProblemsAtOnce:
     def test_a_misspelt_name_does_not_hide_what_is_wrong_with_the_jobs(
         self, problems: Find

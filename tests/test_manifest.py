@@ -270,7 +270,6 @@ def test_a_matrix_may_also_be_written_so(matrix: str) -> None:
     [
         ("limits: {submits_per_minute: 5}", "E-NOT-YET", "/limits/submits_per_minute"),
         ("budget: {per: directory}", "E-NOT-YET", "/budget/per"),
-        ("duplicates: merge", "E-NOT-YET", "/duplicates"),
         ("duplicates: drop", "E-ENUM", "/duplicates"),
         ("retry: {classes: [content]}", "E-ENUM", "/retry/classes/0"),
         ("accept: {failed: 2}", "E-RANGE", "/accept/failed"),

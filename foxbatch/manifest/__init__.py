@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Literal, TypeAlias, cast
 
 from foxbatch.canonical import Digest, Json, sha256
 from foxbatch.errors import InvalidError, Position, Problem, Severity
@@ -27,6 +27,8 @@ from foxbatch.policy import (
 )
 from foxbatch.schema import Checker, load_schema, suggest
 from foxbatch.yaml12 import Document, Where, scan
+
+Duplicates: TypeAlias = Literal["error", "merge"]
 
 DEFAULT_OUTPUT = "${{ job.spec }}/${{ job.name }}"
 
@@ -93,6 +95,7 @@ class Manifest:
         accept: Failures that do not make the run fail.
         budget: What the run directory may buy.
         order: In which order jobs are submitted.
+        duplicates: What becomes of two jobs with one identity.
         max_jobs: How many jobs there may be.
         doubtful_vars: Variables with an error in them, which are left out.
         complete: False where `scan_manifest` left entries of `jobs` out.
@@ -112,6 +115,7 @@ class Manifest:
     accept: Accept
     budget: Budget
     order: Order
+    duplicates: Duplicates
     max_jobs: int
     doubtful_vars: frozenset[str] = frozenset()
     complete: bool = True
@@ -273,6 +277,7 @@ def _freeze(
         accept=_accept(mapping(root.get("accept"))),
         budget=Budget(jobs=_whole(mapping(root.get("budget")).get("jobs"))),
         order=cast("Order", root.get("order", "interleaved")),
+        duplicates=cast("Duplicates", root.get("duplicates", "error")),
         max_jobs=_whole(limits.get("max_jobs")) or Limits().max_jobs,
         _limits={
             name: value if name == "requests_per_second" else _whole(value)

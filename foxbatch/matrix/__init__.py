@@ -16,7 +16,7 @@ names, outputs     for people
 from __future__ import annotations
 
 from foxbatch.matrix.expansion import MatrixCell, Prompt, cells
-from foxbatch.matrix.jobs import Job, Origin, expand
+from foxbatch.matrix.jobs import Also, Job, Origin, expand
 from foxbatch.matrix.reporting import Report
 
-__all__ = ["Job", "MatrixCell", "Origin", "Prompt", "Report", "cells", "expand"]
+__all__ = ["Also", "Job", "MatrixCell", "Origin", "Prompt", "Report", "cells", "expand"]
