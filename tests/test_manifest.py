@@ -10,6 +10,7 @@ from foxbatch.errors import InvalidError, Position, Problem
 from foxbatch.manifest import (
     DEFAULT_OUTPUT,
     Manifest,
+    Sample,
     Scanned,
     parse_manifest,
     read_manifest,
@@ -66,6 +67,17 @@ BAD: dict[str, tuple[str, int, int, str, str]] = {
     "missing-jobs": ("E-KEY-MISSING", 1, 1, 'no "jobs"', "jobs:"),
     "missing-model": ("E-KEY-MISSING", 5, 5, '"beach" names no model', "defaults"),
     "not-utf8": ("E-UTF8", 4, 17, "0xE9 at offset 58", "UTF-8"),
+    "operator-at-top": ("E-OPERATOR", 15, 11, "$not", "{duration: {$not: 4}}"),
+    "operator-in-extra": ("E-OPERATOR", 15, 23, "duratoin", "duration"),
+    "operator-in-list": ("E-OPERATOR", 14, 23, "compared whole", "{$in: […]}"),
+    "operator-in-needs-list": ("E-TYPE", 15, 32, "must be a list", '["9:16"]'),
+    "operator-misspelt": ("E-OPERATOR", 15, 23, "$gtee", "$gte?"),
+    "operator-number-as-text": ("E-TYPE", 15, 29, 'the text "6"', "quotes: 6"),
+    "operator-unknown": ("E-OPERATOR", 15, 23, "$nin", "{$not: {$in: […]}}"),
+    "operator-without-dollar": ("E-OPERATOR", 15, 32, '"lt"', "$lt?"),
+    "sample-as-number": ("E-TYPE", 14, 15, "must be a mapping", "{num: 20}"),
+    "sample-without-num": ("E-KEY-MISSING", 14, 7, 'no "num"', "num: …"),
+    "sample-zero": ("E-RANGE", 14, 21, "num is 0", ""),
     "second-colon": ("E-YAML-SYNTAX", 10, 31, "second `: `", "quotes"),
     "tab": ("E-YAML-SYNTAX", 9, 1, "tab", "spaces"),
     "text-where-list": ("E-TYPE", 9, 14, "prompts must be a list", "- "),
@@ -177,6 +189,25 @@ def test_policies_are_read_with_their_units() -> None:
     )
 
 
+def test_a_sample_has_the_seed_of_its_matrix_unless_it_has_one() -> None:
+    matrices = [
+        "{axes: {a: [1]}}",
+        "{axes: {a: [1]}, sample: {num: 2.0}}",
+        "{axes: {a: [1]}, sample: {num: 2}, sampling_seed: 7}",
+        "{axes: {a: [1]}, sample: {num: 2, seed: 0}, sampling_seed: 7}",
+    ]
+
+    found = [parsed(of_matrix(matrix)).specs[0] for matrix in matrices]
+
+    assert [spec.sample for spec in found] == [
+        None,
+        Sample(2, 0),
+        Sample(2, 7),
+        Sample(2, 0),
+    ]
+    assert [spec.sampling_seed for spec in found] == [0, 0, 7, 7]
+
+
 def test_a_share_may_be_a_number() -> None:
     manifest = parsed(f"{HEAD}jobs:\n{JOB}accept: {{failed: 0.5}}\n")
 
@@ -232,11 +263,10 @@ def test_one_newline_that_ends_a_block_of_text_is_removed() -> None:
         ("{axes: {a: {range: {from: 1}}}}", "E-NOT-YET", "range"),
         ("{axes: {a: {csv: x.csv}}}", "E-NOT-YET", "csv"),
         ("{axes: {a: {rnage: {}}}}", "E-KEY-UNKNOWN", "rnage"),
-        ("{axes: {a: [1]}, sample: {num: 1}}", "E-NOT-YET", "sample"),
-        ("{axes: {a: [1]}, sampling_seed: 1}", "E-NOT-YET", "sampling_seed"),
-        ("{axes: {a: [1]}, exclude: [{a: {$gt: 0}}]}", "E-NOT-YET", "$gt"),
-        ("{axes: {a: [1]}, exclude: [{$not: {a: 1}}]}", "E-NOT-YET", "$not"),
-        ("{axes: {a: [1]}, include: [{a: {$in: [1]}}]}", "E-NOT-YET", "$in"),
+        ("{axes: {a: [1]}, sample: {num: 1.5}}", "E-TYPE", "num"),
+        ("{axes: {a: [1]}, sample: {num: 1, seed: x}}", "E-TYPE", "seed"),
+        ("{axes: {a: [1]}, sampling_seed: x}", "E-TYPE", "sampling_seed"),
+        ("{axes: {a: [1]}, exclude: [{a: {$unset: 1}}]}", "E-ENUM", "must be true"),
         ("{axes: {a: [1]}, incldue: []}", "E-KEY-UNKNOWN", "incldue"),
         ("{axes: [a]}", "E-TYPE", "a mapping"),
     ],

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias, cast
 from foxbatch.canonical import Digest, Json, sha256
 from foxbatch.errors import InvalidError, Position, Problem, Severity
 from foxbatch.manifest.faults import Faults
+from foxbatch.manifest.operators import MISUSED
 from foxbatch.manifest.reading import items, mapping
 from foxbatch.manifest.rules import rules
 from foxbatch.manifest.texts import eaten_text
@@ -33,6 +34,14 @@ Duplicates: TypeAlias = Literal["error", "merge"]
 DEFAULT_OUTPUT = "${{ job.spec }}/${{ job.name }}"
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How many combinations are kept, and the seed of the choice."""
+
+    num: int
+    seed: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """One entry of `jobs`, with the defaults beside it; nothing is rendered yet.
@@ -47,6 +56,8 @@ class Spec:
         zips: `matrix.zip`.
         exclude: `matrix.exclude`.
         include: `matrix.include`.
+        sample: `matrix.sample`; None where every combination is kept.
+        sampling_seed: `matrix.sampling_seed`.
         variables: Axes that never feed a parameter.
         allow_unmatched: Whether an exclude may match nothing.
         allow_empty: Whether the matrix may be empty.
@@ -66,6 +77,8 @@ class Spec:
     zips: list[list[str]] = field(default_factory=list)
     exclude: list[dict[str, Json]] = field(default_factory=list)
     include: list[dict[str, Json]] = field(default_factory=list)
+    sample: Sample | None = None
+    sampling_seed: int = 0
     variables: frozenset[str] = frozenset()
     allow_unmatched: bool = False
     allow_empty: bool = False
@@ -227,7 +240,8 @@ def _problems(document: Document) -> Iterator[Problem]:
     eaten, broken = list(eaten_text(document)), list(rules(document))
     # What follows from a text that was not read as meant is not said as well, nor that
     # a zip group is too small for an axis that does not belong there.
-    covered = {problem.pointer for problem in eaten}
+    misused = [problem for problem in broken if problem.code == MISUSED]
+    covered = {problem.pointer for problem in (*eaten, *misused)}
     twice = {
         problem.pointer.rpartition("/")[0]
         for problem in broken
@@ -324,6 +338,8 @@ def _spec(index: int, job: dict[str, Json], defaults: dict[str, Json]) -> Spec:
         zips=[_names(group) for group in items(matrix.get("zip"))],
         exclude=[mapping(entry) for entry in items(matrix.get("exclude"))],
         include=[mapping(entry) for entry in items(matrix.get("include"))],
+        sample=_sample(matrix),
+        sampling_seed=_whole(matrix.get("sampling_seed")) or 0,
         variables=frozenset(_names(matrix.get("variables"))),
         allow_unmatched=matrix.get("allow_unmatched") is True,
         allow_empty=matrix.get("allow_empty") is True,
@@ -333,6 +349,15 @@ def _spec(index: int, job: dict[str, Json], defaults: dict[str, Json]) -> Spec:
         repeat=_whole(merged.get("repeat", 1)),
         output=str(merged.get("output", DEFAULT_OUTPUT)),
     )
+
+
+def _sample(matrix: Mapping[str, Json]) -> Sample | None:
+    written = mapping(matrix.get("sample"))
+    num = _whole(written.get("num"))
+    if num is None:
+        return None
+    seed = written.get("seed", matrix.get("sampling_seed"))
+    return Sample(num, _whole(seed) or 0)
 
 
 def _retry(written: Mapping[str, Json]) -> RetryPolicy:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from foxbatch.canonical import Json
 from foxbatch.errors import Problem, Related
+from foxbatch.manifest.operators import (
+    misused_as_key,
+    misused_in_extra,
+    misused_in_filter,
+)
 from foxbatch.manifest.reading import (
     items,
     known_keys,
@@ -37,6 +42,7 @@ def rules(document: Document) -> Iterator[Problem]:
         yield from rules.axes()
         yield from rules.zips()
         yield from rules.excludes()
+        yield from rules.includes()
         yield from rules.variables()
 
 
@@ -174,22 +180,55 @@ class _JobRules:
                 seen.setdefault(name, where)
 
     def excludes(self) -> Iterator[Problem]:
-        labels = {_RESERVED_AXIS} if "prompt" in self._names else set()
         for index, entry in enumerate(items(self._matrix.get("exclude"))):
-            for name in mapping(entry):
-                known = name in self._names or name in labels or name.startswith("$")
-                if not known:
-                    where = ("matrix", "exclude", index, name)
-                    yield from self._unknown_axis("exclude", name, where)
+            where = ("matrix", "exclude", index)
+            yield from self._filter("exclude", mapping(entry), where, self._filterable)
+
+    def includes(self) -> Iterator[Problem]:
+        for index, entry in enumerate(items(self._matrix.get("include"))):
+            for name, value in mapping(entry).items():
+                where = (*self._where, "matrix", "include", index, name)
+                if name in self._filterable:
+                    yield from misused_in_filter(self._document, value, where)
+                elif name.startswith("$"):
+                    yield from misused_as_key(self._document, value, where)
+                elif self._names_are_known:
+                    yield from misused_in_extra(
+                        self._document, value, where, self._names
+                    )
+
+    def _filter(
+        self,
+        owner: str,
+        wanted: Mapping[str, Json],
+        where: Where,
+        known: Container[str],
+    ) -> Iterator[Problem]:
+        """Yield what is wrong with keys and operators of what *owner* asks for."""
+        for name, value in wanted.items():
+            here = (*where, name)
+            at = (*self._where, *here)
+            if name.startswith("$"):
+                yield from misused_as_key(self._document, value, at)
+            elif name not in known:
+                yield from self._unknown_axis(owner, name, here)
+            else:
+                yield from misused_in_filter(self._document, value, at)
+
+    @property
+    def _filterable(self) -> list[str]:
+        """The names that a filter may ask for."""
+        return [*self._names, *[_RESERVED_AXIS] * ("prompt" in self._names)]
+
+    @property
+    def _extras(self) -> list[str]:
+        """The names that includes use."""
+        entries = map(mapping, items(self._matrix.get("include")))
+        return list(dict.fromkeys(name for entry in entries for name in entry))
 
     def variables(self) -> Iterator[Problem]:
-        extras = {
-            name
-            for entry in items(self._matrix.get("include"))
-            for name in mapping(entry)
-        }
         for index, name in enumerate(items(self._matrix.get("variables"))):
-            if isinstance(name, str) and name not in {*self._names, *extras}:
+            if isinstance(name, str) and name not in {*self._names, *self._extras}:
                 where = ("matrix", "variables", index)
                 yield from self._unknown_axis("variables", name, where, key=False)
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from foxbatch.canonical import Json
-from foxbatch.errors import Problem
+from foxbatch.errors import InvalidError, Problem
 from foxbatch.manifest import Manifest
-from foxbatch.matrix.axes import PROMPT, Reading, read_axes, zip_axes
-from foxbatch.matrix.cells import Cell, Product, read_product, warn_of_lone_includes
+from foxbatch.matrix.axes import PROMPT, Axis, Reading, read_axes, zip_axes
+from foxbatch.matrix.cells import (
+    Cell,
+    Product,
+    Walked,
+    read_product,
+    report_unmatched_includes,
+)
 from foxbatch.matrix.reporting import Report
+from foxbatch.matrix.sampling import note_of_whole_sample
 from foxbatch.matrix.variables import Variables, resolve
 from foxbatch.sources import Sources, find_root
 
@@ -66,14 +73,15 @@ class Expansion:
 
     def walk(self) -> Iterator[Cell]:
         """Yield the cells; what only walking can tell is reported at the end."""
-        alone: set[int] = set()
+        walked = Walked()
         empty = True
-        for cell in self.product:
+        # One cell more than there may be jobs is enough to see that they are too many.
+        most = self.reading.manifest.max_jobs + 1
+        for cell in self.product.cells(walked, most=most):
             empty = False
-            if cell.alone is not None:
-                alone.add(cell.alone)
             yield cell
-        warn_of_lone_includes(self.product, alone, self.reading)
+        report_unmatched_includes(self.product, walked.matched, self.reading)
+        note_of_whole_sample(walked.combinations, self.reading)
         spec = self.reading.spec
         complete = len(self.product.includes) == len(spec.include)
         if empty and complete and not spec.allow_empty:
@@ -101,9 +109,19 @@ def prepare(manifest: Manifest, report: Report) -> tuple[Variables, list[Expansi
         )
         axes = read_axes(reading)
         if all(axis.choices for axis in axes.values()):
-            dimensions = zip_axes(axes, reading)
-            found.append(Expansion(reading, read_product(axes, dimensions, reading)))
+            found += _expansion(axes, reading)
     return variables, found
+
+
+def _expansion(axes: Mapping[str, Axis], reading: Reading) -> list[Expansion]:
+    """Return the one expansion of these axes; none after an error in a sampled file."""
+    try:
+        product = read_product(axes, zip_axes(axes, reading), reading)
+    except InvalidError as error:
+        for problem in error.problems:
+            reading.report(problem)
+        return []
+    return [Expansion(reading, product)]
 
 
 def fits(expansions: list[Expansion], manifest: Manifest, report: Report) -> bool:

@@ -92,7 +92,7 @@ class Recipe:
         if PROMPT in self._product.axes:
             yield from self._product.axes[PROMPT].choices
         for include in self._product.includes:
-            for part in (include.wanted, include.extras):
+            for part in (include.given, include.extras):
                 if PROMPT in part:
                     yield part[PROMPT]
 
@@ -124,7 +124,7 @@ class Recipe:
         """Return what includes say, by key, whether it is an axis or not."""
         found: dict[str, list[Choice]] = {}
         for include in self._product.includes:
-            for part in (include.wanted, include.extras):
+            for part in (include.given, include.extras):
                 for name, choice in part.items():
                     found.setdefault(name, []).append(choice)
         return found
