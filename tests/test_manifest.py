@@ -10,6 +10,7 @@ from foxbatch.errors import InvalidError, Position, Problem
 from foxbatch.manifest import (
     DEFAULT_OUTPUT,
     Manifest,
+    Repeat,
     Sample,
     Scanned,
     parse_manifest,
@@ -75,6 +76,9 @@ BAD: dict[str, tuple[str, int, int, str, str]] = {
     "operator-number-as-text": ("E-TYPE", 15, 29, 'the text "6"', "quotes: 6"),
     "operator-unknown": ("E-OPERATOR", 15, 23, "$nin", "{$not: {$in: […]}}"),
     "operator-without-dollar": ("E-OPERATOR", 15, 32, '"lt"', "$lt?"),
+    "repeat-unknown-axis": ("E-REPEAT-KEY", 14, 23, '"duratoin"', "duration"),
+    "repeat-unreached": ("E-REPEAT-DEAD", 16, 9, "no `where`", "last"),
+    "repeat-without-n": ("E-KEY-MISSING", 15, 9, 'no "n"', "n: …"),
     "sample-as-number": ("E-TYPE", 14, 15, "must be a mapping", "{num: 20}"),
     "sample-without-num": ("E-KEY-MISSING", 14, 7, 'no "num"', "num: …"),
     "sample-zero": ("E-RANGE", 14, 21, "num is 0", ""),
@@ -151,10 +155,10 @@ def test_a_job_has_its_own_values_and_the_defaults_beside_them() -> None:
     first, second = manifest.specs
     assert (first.model, first.model_where) == ("veo-3.1", ("defaults", "model"))
     assert (first.params, first.default_params) == ({}, {"seed": 1})
-    assert (first.repeat, first.output) == (2, "x")
+    assert (first.repeat, first.output) == ((Repeat(2),), "x")
     assert (second.model, second.model_where) == ("veo-3.1-fast", ("jobs", 1, "model"))
     assert (second.params, second.default_params) == ({"seed": 2}, {"seed": 1})
-    assert (second.repeat, second.prompts) == (3, None)
+    assert (second.repeat, second.prompts) == ((Repeat(3),), None)
 
 
 def test_what_is_left_out_has_its_documented_value() -> None:
@@ -206,6 +210,17 @@ def test_a_sample_has_the_seed_of_its_matrix_unless_it_has_one() -> None:
         Sample(2, 0),
     ]
     assert [spec.sampling_seed for spec in found] == [0, 0, 7, 7]
+
+
+def test_a_repeat_is_a_list_of_what_fits_and_how_many() -> None:
+    manifest = parsed(
+        f"{HEAD}defaults: {{repeat: [{{where: {{a: 1}}, n: 3.0}}, {{n: 1}}]}}\n"
+        f"duplicates: merge\njobs:\n{JOB}    matrix: {{axes: {{a: [1]}}}}\n"
+    )
+
+    assert manifest.specs[0].repeat == (Repeat(3, {"a": 1}), Repeat(1))
+    assert manifest.specs[0].repeat_where == ("defaults", "repeat")
+    assert manifest.duplicates == "merge"
 
 
 def test_a_share_may_be_a_number() -> None:
@@ -307,7 +322,7 @@ def test_a_matrix_may_also_be_written_so(matrix: str) -> None:
         ("poll: {wait: soon}", "E-PATTERN", "/poll/wait"),
         ("poll: {wait: ''}", "E-PATTERN", "/poll/wait"),
         ("defaults: {params: {a: {path: 1}}}", "E-TYPE", "/defaults/params/a/path"),
-        ("defaults: {repeat: [{n: 1}]}", "E-NOT-YET", "/defaults/repeat"),
+        ("defaults: {repeat: [{n: 1, m: 1}]}", "E-KEY-UNKNOWN", "/defaults/repeat/0/m"),
         ("vars: {a b: 1}", "E-PATTERN", "/vars/a b"),
         ("descripton: x", "E-KEY-UNKNOWN", "/descripton"),
     ],

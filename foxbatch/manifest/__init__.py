@@ -42,6 +42,14 @@ class Sample:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """How many of each combination that `where` fits; without it, of each."""
+
+    n: int
+    where: dict[str, Json] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """One entry of `jobs`, with the defaults beside it; nothing is rendered yet.
@@ -64,7 +72,8 @@ class Spec:
         let: Values per combination, as templates.
         params: Its own.
         default_params: Those of `defaults`, at `("defaults", "params", name)`.
-        repeat: How many of each.
+        repeat: How many of each: the first entry that fits counts.
+        repeat_where: Where that stands.
         output: Template of the path below `artifacts/`.
     """
 
@@ -85,7 +94,8 @@ class Spec:
     let: dict[str, Json] = field(default_factory=dict)
     params: dict[str, Json] = field(default_factory=dict)
     default_params: dict[str, Json] = field(default_factory=dict)
-    repeat: Json = 1
+    repeat: tuple[Repeat, ...] = (Repeat(1),)
+    repeat_where: Where = ()
     output: str = DEFAULT_OUTPUT
 
 
@@ -326,13 +336,16 @@ def _without_last_newline(document: Document, where: Where, value: Json) -> Json
 def _spec(index: int, job: dict[str, Json], defaults: dict[str, Json]) -> Spec:
     where: Where = ("jobs", index)
     matrix = mapping(job.get("matrix"))
-    owner: Where = where if "model" in job else ("defaults",)
     merged = {**defaults, **job}
+
+    def place(key: str) -> Where:
+        return (*(where if key in job else ("defaults",)), key)
+
     return Spec(
         id=str(job["id"]),
         where=where,
         model=merged.get("model"),
-        model_where=(*owner, "model") if "model" in merged else where,
+        model_where=place("model") if "model" in merged else where,
         prompts=items(job["prompts"]) if "prompts" in job else None,
         axes=mapping(matrix.get("axes")),
         zips=[_names(group) for group in items(matrix.get("zip"))],
@@ -346,7 +359,8 @@ def _spec(index: int, job: dict[str, Json], defaults: dict[str, Json]) -> Spec:
         let=mapping(job.get("let")),
         params=mapping(job.get("params")),
         default_params=mapping(defaults.get("params")),
-        repeat=_whole(merged.get("repeat", 1)),
+        repeat=_repeat(merged.get("repeat", 1)),
+        repeat_where=place("repeat"),
         output=str(merged.get("output", DEFAULT_OUTPUT)),
     )
 
@@ -358,6 +372,15 @@ def _sample(matrix: Mapping[str, Json]) -> Sample | None:
         return None
     seed = written.get("seed", matrix.get("sampling_seed"))
     return Sample(num, _whole(seed) or 0)
+
+
+def _repeat(written: Json) -> tuple[Repeat, ...]:
+    if not isinstance(written, list):
+        return (Repeat(_whole(written) or 1),)
+    return tuple(
+        Repeat(_whole(entry.get("n")) or 1, mapping(entry.get("where")))
+        for entry in map(mapping, written)
+    )
 
 
 def _retry(written: Mapping[str, Json]) -> RetryPolicy:

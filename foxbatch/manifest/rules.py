@@ -44,6 +44,8 @@ def rules(document: Document) -> Iterator[Problem]:
         yield from rules.excludes()
         yield from rules.includes()
         yield from rules.variables()
+        yield from rules.repeats()
+    yield from _default_repeats(document, [_JobRules(document, *job) for job in jobs])
 
 
 def _may_name_a_model(root: Mapping[str, Json]) -> bool:
@@ -75,6 +77,46 @@ def _same_ids(
         first.setdefault(name, where)
 
 
+def _unreached(
+    document: Document, owner: Mapping[str, Json], where: Where
+) -> Iterator[Problem]:
+    """Yield each entry of a `repeat` that comes after one that takes everything."""
+    entries = list(map(mapping, items(owner.get("repeat"))))
+    everything = ["n" in entry and "where" not in entry for entry in entries]
+    if any(everything[:-1]):
+        at = (*where, "repeat", everything.index(True) + 1)
+        yield Problem(
+            "E-REPEAT-DEAD",
+            "the entry before this one has no `where` and takes every combination",
+            document.position(at),
+            "The first entry that fits counts: put the one without `where` last.",
+            pointer=pointer(at),
+        )
+
+
+def _default_repeats(document: Document, jobs: list[_JobRules]) -> Iterator[Problem]:
+    """Yield what is wrong with `defaults.repeat`: a name that no job knows, too."""
+    defaults = mapping(mapping(document.value).get("defaults"))
+    yield from _unreached(document, defaults, ("defaults",))
+    known = list(dict.fromkeys(name for job in jobs for name in job.repeatable))
+    open_ended = not all(job.names_are_known for job in jobs)
+    for index, entry in enumerate(items(defaults.get("repeat"))):
+        for name, value in mapping(mapping(entry).get("where")).items():
+            where = ("defaults", "repeat", index, "where", name)
+            if name.startswith("$"):
+                yield from misused_as_key(document, value, where)
+            elif name not in known and not open_ended:
+                yield Problem(
+                    "E-REPEAT-KEY",
+                    f"repeat names {show(name)}, which is an axis of no job",
+                    document.position(where, key=True),
+                    suggest(name, known, "Axes are") or "There are no axes.",
+                    pointer=pointer(where),
+                )
+            else:
+                yield from misused_in_filter(document, value, where)
+
+
 class _JobRules:
     """What one entry of `jobs` must fulfil beyond its shape."""
 
@@ -88,7 +130,7 @@ class _JobRules:
         prompt = ["prompt"] if self._has_prompts and "prompt" not in self._axes else []
         self._names = [*prompt, *self._axes]
         # Where what names the axes is wrong itself, no name can be called unknown.
-        self._names_are_known = not (
+        self.names_are_known = not (
             misspelt(self._matrix, "axes", "matrix")
             or misspelt(job, "prompts", "job")
             or ("axes" in self._matrix and not self._axes)
@@ -192,10 +234,17 @@ class _JobRules:
                     yield from misused_in_filter(self._document, value, where)
                 elif name.startswith("$"):
                     yield from misused_as_key(self._document, value, where)
-                elif self._names_are_known:
+                elif self.names_are_known:
                     yield from misused_in_extra(
                         self._document, value, where, self._names
                     )
+
+    def repeats(self) -> Iterator[Problem]:
+        yield from _unreached(self._document, self._job, self._where)
+        for index, entry in enumerate(items(self._job.get("repeat"))):
+            wanted = mapping(mapping(entry).get("where"))
+            where = ("repeat", index, "where")
+            yield from self._filter("repeat", wanted, where, self.repeatable)
 
     def _filter(
         self,
@@ -221,6 +270,11 @@ class _JobRules:
         return [*self._names, *[_RESERVED_AXIS] * ("prompt" in self._names)]
 
     @property
+    def repeatable(self) -> list[str]:
+        """The names that a `where` of `repeat` may ask for."""
+        return [*self._filterable, *self._extras]
+
+    @property
     def _extras(self) -> list[str]:
         """The names that includes use."""
         entries = map(mapping, items(self._matrix.get("include")))
@@ -235,7 +289,7 @@ class _JobRules:
     def _unknown_axis(
         self, owner: str, name: str, where: Where, *, key: bool = True
     ) -> Iterator[Problem]:
-        if self._names_are_known:
+        if self.names_are_known:
             message = f"{owner} names {show(name)}, which is no axis"
             hint = suggest(name, self._names, "Axes are") or "There are no axes."
             code = f"E-{owner.upper()}-KEY"

@@ -2,6 +2,7 @@
 
 axes, cells        the product: zip, exclude, include; nothing is rendered
 filters, sampling  which combinations are meant, and which are drawn
+repeats            how many of each
 files              `{path: …}` among the values
 expansion          the same for all specs of a manifest, with its size
 variables          the graph of `vars`

@@ -16,6 +16,7 @@ from foxbatch.matrix.cells import (
     read_product,
     report_unmatched_includes,
 )
+from foxbatch.matrix.repeats import Repeats, read_repeats, report_dead_takes
 from foxbatch.matrix.reporting import Report
 from foxbatch.matrix.sampling import note_of_whole_sample
 from foxbatch.matrix.variables import Variables, resolve
@@ -64,12 +65,17 @@ class Expansion:
 
     reading: Reading
     product: Product
+    repeats: Repeats
 
     @property
-    def repeat(self) -> int:
-        """Return how many of each cell are wanted."""
-        repeat = self.reading.spec.repeat
-        return repeat if isinstance(repeat, int) else 1
+    def least(self) -> int:
+        """Return how many jobs there are at least, as far as arithmetic can tell."""
+        return (self.product.count or 0) * self.repeats.least
+
+    @property
+    def exact(self) -> bool:
+        """Return whether there are no more jobs than `least`."""
+        return self.product.count is not None and self.repeats.fixed
 
     def walk(self) -> Iterator[Cell]:
         """Yield the cells; what only walking can tell is reported at the end."""
@@ -110,6 +116,8 @@ def prepare(manifest: Manifest, report: Report) -> tuple[Variables, list[Expansi
         axes = read_axes(reading)
         if all(axis.choices for axis in axes.values()):
             found += _expansion(axes, reading)
+    if manifest.complete and len(found) == len(manifest.specs):
+        report_dead_takes([one.repeats for one in found])
     return variables, found
 
 
@@ -121,7 +129,7 @@ def _expansion(axes: Mapping[str, Axis], reading: Reading) -> list[Expansion]:
         for problem in error.problems:
             reading.report(problem)
         return []
-    return [Expansion(reading, product)]
+    return [Expansion(reading, product, read_repeats(product, reading))]
 
 
 def fits(expansions: list[Expansion], manifest: Manifest, report: Report) -> bool:
@@ -138,10 +146,11 @@ def fits(expansions: list[Expansion], manifest: Manifest, report: Report) -> boo
         )
     if huge:
         return False
-    counts = [(one.product.count or 0) * one.repeat for one in expansions]
-    if sum(counts) <= manifest.max_jobs:
+    least = sum(one.least for one in expansions)
+    if least <= manifest.max_jobs:
         return True
-    report(too_many(manifest, f"{sum(counts):,} jobs"))
+    exact = all(one.exact for one in expansions)
+    report(too_many(manifest, f"{'' if exact else 'at least '}{least:,} jobs"))
     return False
 
 
@@ -167,7 +176,7 @@ def cells(manifest: Manifest, report: Report) -> Iterator[MatrixCell]:
     index = wanted = 0
     for expansion in expansions:
         for cell in expansion.walk():
-            wanted += expansion.repeat
+            wanted += expansion.repeats.of(cell)
             if wanted > manifest.max_jobs:
                 report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
                 return

@@ -147,7 +147,7 @@ def _jobs(works: list[_Work], manifest: Manifest, report: Report) -> Iterator[Jo
 def _single(manifest: Manifest, expansions: list[Expansion]) -> Iterator[Where]:
     """Yield the places that make one job each: entries, or the whole manifest."""
     for one in expansions:
-        if one.product.count == one.repeat == 1:
+        if one.exact and one.least == 1:
             yield one.reading.spec.where if len(manifest.specs) > 1 else ()
 
 
@@ -385,7 +385,7 @@ class _Work:
         """
         for cell in self._expansion.walk():
             made: tuple[Draft, Model | None] | None = None
-            count = self._expansion.repeat
+            count = self._expansion.repeats.of(cell)
             for repeat in range(1, count + 1):
                 if index >= most:
                     yield None
