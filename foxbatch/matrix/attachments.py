@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from foxbatch.canonical import Json
 from foxbatch.errors import InvalidError, Position, Problem
-from foxbatch.matrix.files import kinds_of, local_files, replaced
+from foxbatch.matrix.locals import kinds_of, local_files, replaced
 from foxbatch.matrix.requests import Draft, Recipe, parameters
 from foxbatch.provider import Model
 from foxbatch.schema import either, pointer

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from foxbatch import canonical
 from foxbatch.errors import InvalidError, Problem
 from foxbatch.matrix.axes import Axis, Dimension, Reading
-from foxbatch.matrix.files import by_content
+from foxbatch.matrix.locals import by_content
 from foxbatch.matrix.reporting import warning
 
 _Combination = tuple[int, ...]

@@ -10,7 +10,7 @@ import pytest
 
 from foxbatch import canonical
 from foxbatch.canonical import Json
-from foxbatch.matrix.files import kinds_of
+from foxbatch.matrix.locals import kinds_of
 from tests.matrices import expand_job, expand_text, one_job, toy_provider
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
