@@ -70,6 +70,20 @@ class PromptText(Part, frozen=True):
     text: str
 
 
+class AlsoWanted(Part, frozen=True):
+    """Another entry of the manifest that asks for the same job, bought once.
+
+    Attributes:
+        spec: Id of the entry under `jobs`.
+        name: What its job would be called.
+        cell: Axis values and include extras, without the prompt.
+    """
+
+    spec: str
+    name: str
+    cell: dict[str, object]
+
+
 class MediaFacts(Part, frozen=True):
     """What a file really contains.
 
@@ -177,10 +191,11 @@ class JobPlanned(JobFact, frozen=True, tag="job.planned"):
         endpoint: Path of the submit request.
         model: As sent.
         kind: What the model makes: `video`, `image`, `audio`, …
-        request: The exact body.
+        request: The exact body; a local file in it is its path and digest.
         output: Where artifacts go, without digest and extension.
         manifest: Digest of the manifest.
         line: Line of the spec in it, from 1.
+        also: Which further jobs it stands for, where duplicates are merged.
     """
 
     digest: Digest
@@ -197,6 +212,7 @@ class JobPlanned(JobFact, frozen=True, tag="job.planned"):
     prompt: PromptText | None = None
     manifest: Digest = Digest("")
     line: int = 0
+    also: tuple[AlsoWanted, ...] = ()
 
 
 class SubmitIntended(AttemptFact, frozen=True, tag="submit.intended"):

@@ -6,14 +6,21 @@ import fnmatch
 import hashlib
 import statistics
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
 
 from foxbatch.canonical import Digest, JobId
-from foxbatch.events import WRITTEN_OFF, AttemptId, JobPlanned, PromptText, RunId
+from foxbatch.events import (
+    WRITTEN_OFF,
+    AlsoWanted,
+    AttemptId,
+    JobPlanned,
+    PromptText,
+    RunId,
+)
 from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
 from foxbatch.matrix import Job
 from foxbatch.policy import Order, RetryPolicy
@@ -129,8 +136,14 @@ class Choice:
 
 
 def _names(glob: str, job: JobPlanned) -> bool:
-    names = (job.spec, job.name, f"{job.spec}/{job.name}", job.job)
+    names: list[str] = [job.job, *_called(job.spec, job.name)]
+    for also in job.also:
+        names += _called(also.spec, also.name)
     return any(fnmatch.fnmatchcase(name, glob) for name in names)
+
+
+def _called(spec: str, name: str) -> tuple[str, str, str]:
+    return spec, name, f"{spec}/{name}"
 
 
 def as_planned(job: Job, manifest: Digest) -> JobPlanned:
@@ -154,7 +167,28 @@ def as_planned(job: Job, manifest: Digest) -> JobPlanned:
         output=job.output,
         manifest=manifest,
         line=job.origin.line,
+        also=tuple(
+            AlsoWanted(spec=also.spec, name=also.name, cell=dict(also.cell))
+            for also in job.also
+        ),
     )
+
+
+def local_files(job: JobPlanned) -> Iterator[tuple[str, str]]:
+    """Yield parameter and path of each local file that a request needs."""
+    for name, value in job.request.items():
+        yield from ((name, path) for path in _paths(value))
+
+
+def _paths(value: object) -> Iterator[str]:
+    match value:
+        case [*several]:
+            for one in several:
+                yield from _paths(one)
+        case {"path": str(path), "sha256": str(), **rest} if not rest:
+            yield path
+        case _:
+            pass
 
 
 def is_news(wanted: JobPlanned, known: JobPlanned | None) -> bool:
@@ -240,6 +274,8 @@ def _decide(
         if phase is Phase.NEW:
             phase = Phase.SKIPPED
         action, reason = Action.KEEP, "not selected by --only"
+    if action in BUYS and (paths := dict.fromkeys(p for _, p in local_files(wanted))):
+        reason += f"; uploads are not built yet: {', '.join(paths)}"
     return PlannedJob(
         wanted=wanted,
         phase=phase,

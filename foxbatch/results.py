@@ -17,6 +17,7 @@ from foxbatch.durable import write_whole
 from foxbatch.errors import RunDirError
 from foxbatch.events import (
     WRITTEN_OFF,
+    AlsoWanted,
     JobPlanned,
     MediaFacts,
     PromptText,
@@ -82,6 +83,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         credits: What it cost, in the service's unit, which is not a currency.
         reported_model: The model the service says it used.
         request_id: What the service's support asks for.
+        also: Which further jobs of the manifest it stands for.
     """
 
     job: JobId
@@ -100,6 +102,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     credits: float | None
     reported_model: str | None
     request_id: str | None
+    also: tuple[AlsoWanted, ...]
     artifacts: tuple[StoredFile, ...]
     error: Failure | None
     manifest: Source
@@ -159,6 +162,7 @@ def _record(known: JobState, planned: JobPlanned, live: Container[RunId]) -> Rec
         credits=_credits(known),
         reported_model=_reported_model(attempt),
         request_id=_request_id(attempt),
+        also=planned.also,
         artifacts=_artifacts(attempt),
         error=failure_of(phase, attempt),
         manifest=Source(planned.manifest, planned.line),
@@ -298,6 +302,7 @@ def _rows(record: Record) -> list[dict[str, object]]:
     row |= _prefixed("cell", built["cell"])
     row |= _prefixed("param", built["request"], without=("model", "prompt"))
     row |= _prefixed("time", built["times"])
+    row["also"] = _cell(built["also"] or None)
     row |= _prefixed("error", built["error"] or dict.fromkeys(_ERROR_COLUMNS))
     stored: list[dict[str, object]] = msgspec.to_builtins(record.artifacts)
     files = [row | _file_columns(file) for file in stored]

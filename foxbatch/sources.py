@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import hashlib
 import itertools
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
 
 from foxbatch.canonical import NOT_TEXT, Digest, sha256
 from foxbatch.errors import InvalidError, Position, Problem, Related
@@ -16,7 +20,10 @@ from foxbatch.errors import InvalidError, Position, Problem, Related
 MAX_BYTES = 16 * 1024 * 1024
 MAX_FILES = 10_000  # that one pattern may match
 MAX_NAMES = 100_000  # that are looked at to find them
-HIDDEN_HINT = "Copy the text to a file whose name does not begin with a dot."
+MAX_UPLOAD_BYTES = 50_000_000
+"""Of a file that is handed on as it is; the edge of the service takes no more."""
+
+HIDDEN_HINT = "Copy it to a file whose name does not begin with a dot."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,25 @@ class Lines:
     trailing: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file that a request refers to; what is in it is nobody's business but its type.
+
+    Attributes:
+        path: As the manifest wrote it, normalised, POSIX separators.
+        sha256: Of its bytes.
+        head: Its first bytes, which tell its type.
+    """
+
+    path: str
+    sha256: Digest
+    head: bytes
+
+
 _MAGIC = re.compile(r"[*?[]")
+_HEAD_BYTES = 64
+_PIECE_BYTES = 1 << 20
+
 _MARKS = (".git", ".foxbatch")  # .git is a file in worktrees and submodules
 
 
@@ -115,6 +140,7 @@ class Sources:
         self._root = root.resolve()
         self._texts: dict[str, Text] = {}
         self._lines: dict[str, Lines] = {}
+        self._files: dict[str, LocalFile] = {}
 
     def lines(self, relative: str, *, at: Position) -> Lines:
         """Return the lines of a UTF-8 text file; read once.
@@ -213,6 +239,49 @@ class Sources:
 
     def read(self, relative: str, *, at: Position) -> bytes:
         """Return the bytes of a file. Arguments and errors as for `lines`."""
+        with self._open(relative, at, "a text file") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise _invalid(
+                "E-FILE-SIZE",
+                f"{relative} is larger than {MAX_BYTES // 1024 // 1024} MiB",
+                at,
+                "Split it into several files.",
+            )
+        return content
+
+    def file(self, relative: str, *, at: Position) -> LocalFile:
+        """Return the digest of a file of any type, read once and in pieces.
+
+        Arguments and errors as for `lines`.
+        """
+        known = self._files.get(relative)
+        if known is None:
+            path = PurePosixPath(relative).as_posix()
+            known = LocalFile(path, *self._digest(relative, at))
+            self._files[relative] = known
+        return known
+
+    def _digest(self, relative: str, at: Position) -> tuple[Digest, bytes]:
+        """Return the digest of a file, and its first bytes."""
+        digest, size, head = hashlib.sha256(), 0, b""
+        with self._open(relative, at, "a file") as file:
+            while piece := file.read(_PIECE_BYTES):
+                head = head or piece[:_HEAD_BYTES]
+                digest.update(piece)
+                size += len(piece)
+                if size > MAX_UPLOAD_BYTES:
+                    raise _invalid(
+                        "E-FILE-SIZE",
+                        f"{relative} is larger than {MAX_UPLOAD_BYTES // 10**6} MB",
+                        at,
+                        "Make it smaller, or give the address (URL) of the file.",
+                    )
+        return Digest(digest.hexdigest()), head
+
+    @contextmanager
+    def _open(self, relative: str, at: Position, wanted: str) -> Iterator[BinaryIO]:
+        """Open a regular file of the repository; what cannot be read is told."""
         path = self._confined(relative, at)
         try:
             if not stat.S_ISREG(path.stat().st_mode):
@@ -221,10 +290,10 @@ class Sources:
                     "E-FILE-MISSING",
                     f"{relative} is {what}",
                     at,
-                    "Name a text file.",
+                    f"Name {wanted}.",
                 )
             with path.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
+                yield file
         except FileNotFoundError:
             raise _invalid(
                 "E-FILE-MISSING",
@@ -239,14 +308,6 @@ class Sources:
                 at,
                 "Check its permissions.",
             ) from None
-        if len(content) > MAX_BYTES:
-            raise _invalid(
-                "E-FILE-SIZE",
-                f"{relative} is larger than {MAX_BYTES // 1024 // 1024} MiB",
-                at,
-                "Split it into several files.",
-            )
-        return content
 
     def _confined(self, relative: str, at: Position) -> Path:
         if "\\" in relative or "\0" in relative:

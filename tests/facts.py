@@ -11,6 +11,7 @@ import msgspec
 from foxbatch.canonical import Digest, JobId
 from foxbatch.clock import to_text
 from foxbatch.events import (
+    AlsoWanted,
     ArtifactStored,
     AttemptId,
     BatchHalted,
@@ -77,6 +78,7 @@ PLANNED = JobPlanned(
     prompt=PromptText("dune", "A dune — at night"),
     manifest=SHA256,
     line=12,
+    also=(AlsoWanted("more", "a dune", {"seed": 1}),),
 )
 INTENDED = SubmitIntended(job=JOB, attempt=FIRST, after=SECOND, why="retry")
 ACCEPTED = SubmitAccepted(

@@ -26,9 +26,19 @@ TOY: Mapping[str, Json] = {
         "aspect_ratio": {"enum": ["16:9", "9:16"]},
         "seed": {"type": ["integer", "null"]},
         "sound": {"type": "boolean"},
-        "image_urls": {"type": "array", "items": {"type": "string"}},
+        "image_urls": {
+            "type": "array",
+            "items": {"type": "string", "pattern": "^https?://"},
+            "x-url": "image",
+        },
         "generation_type": {"type": "string"},
         "tag": {"type": "string", "pattern": "^[a-z]*$"},
+        "cover_url": {"type": "string", "pattern": "^https://", "x-url": True},
+        "clips": {
+            "type": ["array", "null"],
+            "items": {"type": "string", "x-url": "video"},
+            "uniqueItems": True,
+        },
         "weights": {"type": "array", "items": {"type": "number", "maximum": 1}},
     },
     "x-notes": [
@@ -114,12 +124,15 @@ def read(text: str, folder: Path | None = None) -> Manifest:
     return parse_manifest(text.encode(), path=path, shown_as="m.yaml")
 
 
-def expand_text(text: str, folder: Path | None = None) -> Outcome:
+def expand_text(
+    text: str, folder: Path | None = None, *, provider: Provider | None = None
+) -> Outcome:
     """Return jobs and problems of a whole manifest, or only why it was refused."""
     outcome = Outcome()
+    provider = provider or toy_provider()
     try:
         manifest = read(text, folder)
-        outcome.jobs += expand(manifest, toy_provider(), outcome.problems.append)
+        outcome.jobs += expand(manifest, provider, outcome.problems.append)
     except InvalidError as error:
         outcome.problems += error.problems
     return outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from tests.cli import MANIFEST, Type
 
+GOOD = Path(__file__).parent / "examples" / "good"
 WRONG = MANIFEST.replace("prompts", "promts")
 NOTED = MANIFEST.replace("resolution: 720p", "resolution: 2160p")
 
@@ -116,6 +118,30 @@ class TestValidate:
 
 
 class TestExpand:
+    def test_combinations_are_chosen_and_counted(
+        self, type_: Type, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(GOOD)
+
+        lines = type_("expand", "chosen.yaml", "--format", "jsonl").out.splitlines()
+
+        jobs = list(map(json.loads, lines))
+        assert [job["name"] for job in jobs] == [
+            "fast-4s-16x9-r1",
+            "fast-6s-16x9-r1",
+            "fast-8s-9x16-r1",
+            "slow-6s-16x9-r1",
+            "slow-8s-16x9-r1",
+            "slow-8s-16x9-r2",
+            "sway-r1",
+        ]
+        seeded = [job["name"] for job in jobs if "seed" in job["request"]]
+        assert seeded == ["slow-6s-16x9-r1"]
+        sha256 = hashlib.sha256((GOOD / "refs" / "flowers.png").read_bytes())
+        assert jobs[-1]["request"]["image_urls"] == [
+            {"path": "refs/flowers.png", "sha256": sha256.hexdigest()}
+        ]
+
     def test_table_in_a_pipe_is_never_cut(self, sea: Path, type_: Type) -> None:
         prompt = "A calm sea, " * 40
         sea.write_text(MANIFEST.replace("A calm sea", f'"{prompt}"'))
@@ -210,6 +236,27 @@ class TestPlan:
         assert set(found["counts"]) >= {"adopt", "download", "settle", "retry", "keep"}
         assert found["estimate"] == {"jobs": 2, "credits": 0.0, "unpriced": 2}
         assert {"job", "name", "phase", "action", "reason"} <= set(found["jobs"][0])
+
+    def test_merged_jobs_and_files_that_cannot_be_uploaded_are_told(
+        self, type_: Type, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.chdir(GOOD)
+
+        plan = type_("plan", "chosen.yaml", "--out", tmp_path, "--format", "jsonl")
+        run = type_("run", "chosen.yaml", "--out", tmp_path)
+
+        jobs = {job["name"]: job for job in map(json.loads, plan.out.splitlines())}
+        assert jobs["fast-8s-9x16-r1"]["also"] == [
+            {"spec": "still", "name": "again-r1"}
+        ]
+        assert jobs["sway-r1"]["also"] == []
+        assert jobs["sway-r1"]["reason"] == (
+            "not bought yet; uploads are not built yet: refs/flowers.png"
+        )
+        assert (run.code, run.out) == (2, "")
+        assert "animate/sway-r1 needs the file refs/flowers.png for image_urls" in (
+            run.err
+        )
 
     def test_jsonl_is_one_job_per_line(self, sea: Path, type_: Type) -> None:
         lines = type_("plan", sea, "--format", "jsonl").out.splitlines()

@@ -215,6 +215,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "shots.yaml").write_text("scenes: [A dog]\n", encoding="utf-8")
     (tmp_path / "words").mkdir()
     (tmp_path / "words" / "colour.txt").write_text("red\nblue\n", encoding="utf-8")
+    (tmp_path / "refs").mkdir()
+    (tmp_path / "refs" / "flowers.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "refs" / "notes.txt").write_text("A list\n", encoding="utf-8")
     return tmp_path
 
 

@@ -10,6 +10,8 @@ from foxbatch.errors import InvalidError, Position, Problem
 from foxbatch.manifest import (
     DEFAULT_OUTPUT,
     Manifest,
+    Repeat,
+    Sample,
     Scanned,
     parse_manifest,
     read_manifest,
@@ -63,10 +65,23 @@ BAD: dict[str, tuple[str, int, int, str, str]] = {
     "in-flight-zero": ("E-RANGE", 10, 21, "at least 1", ""),
     "jobs-as-mapping": ("E-TYPE", 8, 3, "jobs must be a list", "- id"),
     "list-where-text": ("E-TYPE", 9, 12, "model must be text", "axis"),
-    "local-file": ("E-NOT-YET", 12, 20, "refs/flowers.png", "URL"),
     "missing-jobs": ("E-KEY-MISSING", 1, 1, 'no "jobs"', "jobs:"),
     "missing-model": ("E-KEY-MISSING", 5, 5, '"beach" names no model', "defaults"),
     "not-utf8": ("E-UTF8", 4, 17, "0xE9 at offset 58", "UTF-8"),
+    "operator-at-top": ("E-OPERATOR", 15, 11, "$not", "{duration: {$not: 4}}"),
+    "operator-in-extra": ("E-OPERATOR", 15, 23, "duratoin", "duration"),
+    "operator-in-list": ("E-OPERATOR", 14, 23, "compared whole", "{$in: […]}"),
+    "operator-in-needs-list": ("E-TYPE", 15, 32, "must be a list", '["9:16"]'),
+    "operator-misspelt": ("E-OPERATOR", 15, 23, "$gtee", "$gte?"),
+    "operator-number-as-text": ("E-TYPE", 15, 29, 'the text "6"', "quotes: 6"),
+    "operator-unknown": ("E-OPERATOR", 15, 23, "$nin", "{$not: {$in: […]}}"),
+    "operator-without-dollar": ("E-OPERATOR", 15, 32, '"lt"', "$lt?"),
+    "repeat-unknown-axis": ("E-REPEAT-KEY", 14, 23, '"duratoin"', "duration"),
+    "repeat-unreached": ("E-REPEAT-DEAD", 16, 9, "no `where`", "last"),
+    "repeat-without-n": ("E-KEY-MISSING", 15, 9, 'no "n"', "n: …"),
+    "sample-as-number": ("E-TYPE", 14, 15, "must be a mapping", "{num: 20}"),
+    "sample-without-num": ("E-KEY-MISSING", 14, 7, 'no "num"', "num: …"),
+    "sample-zero": ("E-RANGE", 14, 21, "num is 0", ""),
     "second-colon": ("E-YAML-SYNTAX", 10, 31, "second `: `", "quotes"),
     "tab": ("E-YAML-SYNTAX", 9, 1, "tab", "spaces"),
     "text-where-list": ("E-TYPE", 9, 14, "prompts must be a list", "- "),
@@ -140,10 +155,10 @@ def test_a_job_has_its_own_values_and_the_defaults_beside_them() -> None:
     first, second = manifest.specs
     assert (first.model, first.model_where) == ("veo-3.1", ("defaults", "model"))
     assert (first.params, first.default_params) == ({}, {"seed": 1})
-    assert (first.repeat, first.output) == (2, "x")
+    assert (first.repeat, first.output) == ((Repeat(2),), "x")
     assert (second.model, second.model_where) == ("veo-3.1-fast", ("jobs", 1, "model"))
     assert (second.params, second.default_params) == ({"seed": 2}, {"seed": 1})
-    assert (second.repeat, second.prompts) == (3, None)
+    assert (second.repeat, second.prompts) == ((Repeat(3),), None)
 
 
 def test_what_is_left_out_has_its_documented_value() -> None:
@@ -176,6 +191,36 @@ def test_policies_are_read_with_their_units() -> None:
         "declared",
         20,
     )
+
+
+def test_a_sample_has_the_seed_of_its_matrix_unless_it_has_one() -> None:
+    matrices = [
+        "{axes: {a: [1]}}",
+        "{axes: {a: [1]}, sample: {num: 2.0}}",
+        "{axes: {a: [1]}, sample: {num: 2}, sampling_seed: 7}",
+        "{axes: {a: [1]}, sample: {num: 2, seed: 0}, sampling_seed: 7}",
+    ]
+
+    found = [parsed(of_matrix(matrix)).specs[0] for matrix in matrices]
+
+    assert [spec.sample for spec in found] == [
+        None,
+        Sample(2, 0),
+        Sample(2, 7),
+        Sample(2, 0),
+    ]
+    assert [spec.sampling_seed for spec in found] == [0, 0, 7, 7]
+
+
+def test_a_repeat_is_a_list_of_what_fits_and_how_many() -> None:
+    manifest = parsed(
+        f"{HEAD}defaults: {{repeat: [{{where: {{a: 1}}, n: 3.0}}, {{n: 1}}]}}\n"
+        f"duplicates: merge\njobs:\n{JOB}    matrix: {{axes: {{a: [1]}}}}\n"
+    )
+
+    assert manifest.specs[0].repeat == (Repeat(3, {"a": 1}), Repeat(1))
+    assert manifest.specs[0].repeat_where == ("defaults", "repeat")
+    assert manifest.duplicates == "merge"
 
 
 def test_a_share_may_be_a_number() -> None:
@@ -249,11 +294,10 @@ _DEDUPE = ("E-NOT-ALLOWED", "a.dedupe")
         ("{axes: {a: {}}}", "E-NOT-ALLOWED", "axes.a"),
         ('{axes: {a: {file: "p/**/x.txt"}}}', "E-PATTERN", "**"),
         ("{axes: {a: {rnage: {}}}}", "E-KEY-UNKNOWN", "rnage"),
-        ("{axes: {a: [1]}, sample: {num: 1}}", "E-NOT-YET", "sample"),
+        ("{axes: {a: [1]}, sample: {num: 1.5}}", "E-TYPE", "num"),
+        ("{axes: {a: [1]}, sample: {num: 1, seed: x}}", "E-TYPE", "seed"),
         ("{axes: {a: [1]}, sampling_seed: x}", "E-TYPE", "sampling_seed"),
-        ("{axes: {a: [1]}, exclude: [{a: {$gt: 0}}]}", "E-NOT-YET", "$gt"),
-        ("{axes: {a: [1]}, exclude: [{$not: {a: 1}}]}", "E-NOT-YET", "$not"),
-        ("{axes: {a: [1]}, include: [{a: {$in: [1]}}]}", "E-NOT-YET", "$in"),
+        ("{axes: {a: [1]}, exclude: [{a: {$unset: 1}}]}", "E-ENUM", "must be true"),
         ("{axes: {a: [1]}, incldue: []}", "E-KEY-UNKNOWN", "incldue"),
         ("{axes: [a]}", "E-TYPE", "a mapping"),
     ],
@@ -305,15 +349,14 @@ def test_the_seed_of_draws_is_known() -> None:
     [
         ("limits: {submits_per_minute: 5}", "E-NOT-YET", "/limits/submits_per_minute"),
         ("budget: {per: directory}", "E-NOT-YET", "/budget/per"),
-        ("duplicates: merge", "E-NOT-YET", "/duplicates"),
         ("duplicates: drop", "E-ENUM", "/duplicates"),
         ("retry: {classes: [content]}", "E-ENUM", "/retry/classes/0"),
         ("accept: {failed: 2}", "E-RANGE", "/accept/failed"),
         ('accept: {failed: "200%"}', "E-PATTERN", "/accept/failed"),
         ("poll: {wait: soon}", "E-PATTERN", "/poll/wait"),
         ("poll: {wait: ''}", "E-PATTERN", "/poll/wait"),
-        ("defaults: {params: {a: {path: x.png}}}", "E-NOT-YET", "/defaults/params/a"),
-        ("defaults: {repeat: [{n: 1}]}", "E-NOT-YET", "/defaults/repeat"),
+        ("defaults: {params: {a: {path: 1}}}", "E-TYPE", "/defaults/params/a/path"),
+        ("defaults: {repeat: [{n: 1, m: 1}]}", "E-KEY-UNKNOWN", "/defaults/repeat/0/m"),
         ("vars: {a b: 1}", "E-PATTERN", "/vars/a b"),
         ("descripton: x", "E-KEY-UNKNOWN", "/descripton"),
     ],

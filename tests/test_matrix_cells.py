@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from foxbatch.canonical import Json
 from foxbatch.matrix import cells
-from foxbatch.matrix.cells import closest, matches
 from foxbatch.yaml12 import parse
 from tests.matrices import cells_of, one_job, read
 
@@ -460,26 +458,3 @@ def test_axis_values_and_filters_may_refer_to_vars() -> None:
     )
 
     assert [c.cell for c in cells(read(text), print)] == [{"a": "fox"}]
-
-
-@pytest.mark.parametrize(
-    ("wanted", "value", "expected"),
-    [
-        pytest.param(
-            {"a": {"b": 1}}, {"a": {"b": 1.0, "c": 2}}, True, id="subset, deep"
-        ),
-        pytest.param({"a": 1}, {"b": 1}, False, id="a key is missing"),
-        pytest.param({"a": [1]}, {"a": [1, 2]}, False, id="a list inside is whole"),
-        pytest.param({"a": 1}, "a", False, id="a mapping is no text"),
-        pytest.param(1, True, False, id="1 is not true"),
-    ],
-)
-def test_a_filter_matches_values_like_this(
-    wanted: Json, value: Json, *, expected: bool
-) -> None:
-    assert matches(wanted, value) is expected
-
-
-def test_the_closest_number_is_the_nearest_one() -> None:
-    assert closest(9, [1, 8, True, "x"]) == 8
-    assert closest(True, [1, 2]) is None

@@ -9,7 +9,7 @@ import pytest
 
 from foxbatch import canonical
 from foxbatch.errors import Severity
-from foxbatch.matrix import expand
+from foxbatch.matrix import Also, expand
 from tests.matrices import expand_job, expand_text, one_job, read, toy_provider
 
 WIDE = """
@@ -314,6 +314,69 @@ def test_an_axis_that_only_names_files_makes_duplicates_too() -> None:
     """)
 
     assert outcome.errors == ["E-DUPLICATE-JOB"]
+
+
+MERGED = """
+foxbatch: 1
+name: twice
+provider: sandbox
+duplicates: merge
+defaults: {model: toy-1}
+jobs:
+  - id: one
+    prompts: [{id: cat, text: a cat}]
+    matrix: {axes: {seed: [1, 2]}}
+  - id: two
+    prompts: [{id: tom, text: a cat}, {id: dog, text: a dog}]
+    matrix: {axes: {seed: [2]}}
+  - id: three
+    prompts: [{id: kit, text: a cat}]
+    params: {seed: 2}
+    repeat: 2
+"""
+
+
+def test_merged_duplicates_are_one_job_that_names_the_others() -> None:
+    outcome = expand_text(MERGED)
+
+    assert outcome.errors == []
+    assert [(job.spec, job.name) for job in outcome.jobs] == [
+        ("one", "cat-seed1-r1"),
+        ("one", "cat-seed2-r1"),
+        ("two", "dog-seed2-r1"),
+        ("three", "kit-r2"),
+    ]
+    assert [job.also for job in outcome.jobs] == [
+        (),
+        (Also("two", "tom-seed2-r1", {"seed": 2}), Also("three", "kit-r1", {})),
+        (),
+        (),
+    ]
+    assert [job.index for job in outcome.jobs] == [0, 1, 3, 5]
+
+
+def test_merging_changes_no_identity() -> None:
+    job = """
+        prompts: [x]
+        matrix: {axes: {mood: [a, b], seed: [1, 2]}}
+    """
+
+    refused = expand_job(job)
+    merged = expand_job(job, top="duplicates: merge")
+
+    assert refused.errors == ["E-DUPLICATE-JOB"]
+    assert (merged.errors, merged.codes[0]) == ([], "W-AXIS-UNUSED")
+    assert [one.id for one in merged.jobs] == [one.id for one in refused.jobs]
+    assert [one.also[0].cell["mood"] for one in merged.jobs] == ["b", "b"]
+
+
+def test_merged_jobs_count_as_asked_for() -> None:
+    outcome = expand_job(
+        "prompts: [x]\nmatrix: {axes: {mood: [a, b]}}",
+        top="duplicates: merge\nlimits: {max_jobs: 1}",
+    )
+
+    assert outcome.errors == ["E-MAX-JOBS"]
 
 
 # ---- limits

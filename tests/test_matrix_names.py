@@ -60,7 +60,7 @@ def test_short_forms_of_values(axis: str, names: list[str]) -> None:
     _, (expansion,) = prepare(read(text), print)
     namer = Names("beach", expansion.product)
 
-    found = [namer.plain(cell, 1) for cell in expansion.product]
+    found = [namer.plain(cell, 1) for cell in expansion.walk()]
 
     assert found == [f"p-{name}-r1" for name in names]
 

@@ -10,6 +10,7 @@ import pytest
 
 from foxbatch.errors import Problem
 from foxbatch.events import (
+    AlsoWanted,
     AttemptId,
     Event,
     JobFailed,
@@ -38,6 +39,7 @@ from foxbatch.planner import (
     collection,
     estimate,
     is_news,
+    local_files,
     plan,
     price_shape,
 )
@@ -207,6 +209,14 @@ class TestOnly:
     def test_selects_by(self, glob: str) -> None:
         assert plan_of(choice=Choice(only=(glob,))).action is Action.SUBMIT
 
+    @pytest.mark.parametrize("glob", ["shore", "dog-r1", "shore/dog*"])
+    def test_selects_a_job_by_what_was_merged_into_it(self, glob: str) -> None:
+        also = (AlsoWanted(spec="shore", name="dog-r1", cell={}),)
+        job = msgspec.structs.replace(JOB, also=also)
+
+        assert Choice(only=(glob,)).selects(job)
+        assert not Choice(only=(glob,)).selects(JOB)
+
     def test_what_is_not_selected_is_skipped(self) -> None:
         job = plan_of(choice=Choice(only=("nothing",)))
 
@@ -335,6 +345,64 @@ class TestNews:
 
     def test_another_name_is(self) -> None:
         assert is_news(msgspec.structs.replace(JOB, name="other"), self.STAMPED)
+
+    def test_another_entry_that_wants_it_is(self) -> None:
+        also = (AlsoWanted(spec="shore", name="dog-r1", cell={}),)
+
+        assert is_news(msgspec.structs.replace(JOB, also=also), self.STAMPED)
+
+
+class TestLocalFiles:
+    NEEDY = msgspec.structs.replace(
+        JOB,
+        request={
+            "prompt": "x",
+            "image_urls": [
+                "https://example.com/a.png",
+                {"path": "refs/b.png", "sha256": "b"},
+                {"path": "refs/c.png", "sha256": "c"},
+            ],
+            "cover_url": {"path": "refs/b.png", "sha256": "b"},
+            "advanced": {"path": "no file"},
+        },
+    )
+
+    def test_are_found_with_their_parameters(self) -> None:
+        assert list(local_files(self.NEEDY)) == [
+            ("image_urls", "refs/b.png"),
+            ("image_urls", "refs/c.png"),
+            ("cover_url", "refs/b.png"),
+        ]
+        assert list(local_files(JOB)) == []
+
+    def test_are_told_of_what_would_be_submitted(self) -> None:
+        (job,) = plan([self.NEEDY], BatchState(), retry=RetryPolicy()).jobs
+
+        assert job.action is Action.SUBMIT
+        assert job.reason == (
+            "not bought yet; uploads are not built yet: refs/b.png, refs/c.png"
+        )
+
+    def test_are_no_matter_where_nothing_is_submitted(self) -> None:
+        choice = Choice(only=("nothing",))
+        found = plan([self.NEEDY], BatchState(), retry=RetryPolicy(), choice=choice)
+
+        assert found.jobs[0].reason == "not selected by --only"
+
+
+def test_the_fact_names_what_was_merged_into_a_job() -> None:
+    manifest = read(
+        """
+        {foxbatch: 1, name: m, provider: sandbox, duplicates: merge,
+         defaults: {model: veo-3.1},
+         jobs: [{id: a, prompts: [A fox]}, {id: b, prompts: [{id: x, text: A fox}]}]}
+        """
+    )
+    (job,) = expand(manifest, load_provider("sandbox", base=Path()), lambda _: None)
+
+    fact = as_planned(job, manifest.sha256)
+
+    assert fact.also == (AlsoWanted(spec="b", name="x-r1", cell={}),)
 
 
 def test_the_fact_holds_everything_about_a_job() -> None:

@@ -597,7 +597,7 @@ class TestVeoSchema:
         assert [
             name
             for name, schema in properties.items()
-            if isinstance(schema, dict) and schema.get("x-url") is True
+            if isinstance(schema, dict) and schema.get("x-url") == "image"
         ] == ["image_urls"]
 
 

@@ -13,6 +13,7 @@ import trio.testing
 from foxbatch.canonical import Digest
 from foxbatch.errors import RunDirError
 from foxbatch.events import (
+    AlsoWanted,
     ArtifactStored,
     AttemptId,
     Event,
@@ -115,6 +116,16 @@ class TestRecord:
         assert (record.latency_s, record.reported_model) == (None, None)
         assert record.artifacts == ()
 
+    def test_names_what_was_merged_into_it(self) -> None:
+        also = (AlsoWanted(spec="shore", name="dog-r1", cell={"seed": 1}),)
+        merged = record_of(msgspec.structs.replace(JOB, also=also))
+
+        assert merged.also == also
+        assert json.loads(json.dumps(merged.to_json()))["also"] == [
+            {"spec": "shore", "name": "dog-r1", "cell": {"seed": 1}}
+        ]
+        assert record_of(JOB).also == ()
+
     def test_artifacts_come_in_the_order_of_the_results(self) -> None:
         record = record_of(*STORY[:4], stored(10), stored(2), stored(1))
 
@@ -210,7 +221,7 @@ class TestJsonLines:
         assert list(first) == [
             "job", "spec", "name", "phase", "model", "cell", "prompt", "repeat",
             "request", "task", "attempts", "times", "latency_s", "credits",
-            "reported_model", "request_id", "artifacts", "error", "manifest",
+            "reported_model", "request_id", "also", "artifacts", "error", "manifest",
         ]  # fmt: skip
         assert first == json.loads(json.dumps(record_of(*STORY).to_json()))
         assert second["phase"] == "new"
@@ -280,6 +291,15 @@ class TestCsv:
 
         assert (failed["error.class"], new["error.class"]) == ("content", "")
         assert (failed["task"], new["task"]) == ("task-1", "")
+
+    def test_what_was_merged_into_a_job_is_one_cell(self) -> None:
+        also = (AlsoWanted(spec="shore", name="dog-r1", cell={}),)
+        merged = msgspec.structs.replace(JOB, also=also)
+
+        first, second = rows_of(record_of(merged), record_of(OTHER))
+
+        assert json.loads(first["also"])[0]["spec"] == "shore"
+        assert second["also"] == ""
 
     def test_a_job_without_a_prompt_is_a_row_too(self) -> None:
         bare = msgspec.structs.replace(JOB, prompt=None, cell={"take": 2})

@@ -179,9 +179,7 @@ def test_no_hidden_file_is_read_into_a_prompt(path: str, folder: Path) -> None:
 
     assert problem.code == "E-PATH-HIDDEN"
     assert "begins with a dot" in problem.message
-    assert problem.hint == (
-        "Copy the text to a file whose name does not begin with a dot."
-    )
+    assert problem.hint == ("Copy it to a file whose name does not begin with a dot.")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
@@ -422,3 +420,69 @@ def test_a_text_has_one_kind_of_line_end(folder: Path) -> None:
 
     assert (text.path, text.text) == ("p.txt", "a\nb\nc\n")
     assert one.text("./p.txt", at=HERE) is text
+
+
+# ---- files of any type
+
+
+def refused_file(folder: Path, path: str) -> Problem:
+    """Return why the file at *path* is not used."""
+    with pytest.raises(InvalidError) as raised:
+        reader(folder).file(path, at=HERE)
+    (problem,) = raised.value.problems
+    return problem
+
+
+def test_a_file_has_a_digest_and_a_beginning(folder: Path) -> None:
+    content = bytes(range(256)) * 10_000
+    (folder / "a.png").write_bytes(content)
+
+    found = reader(folder).file("./a.png", at=HERE)
+
+    assert found.path == "a.png"
+    assert found.sha256 == hashlib.sha256(content).hexdigest()
+    assert found.head == content[:64]
+
+
+def test_the_digest_of_a_file_is_taken_once(folder: Path) -> None:
+    (folder / "a.png").write_bytes(b"a")
+    sources = reader(folder)
+    first = sources.file("a.png", at=HERE)
+
+    (folder / "a.png").write_bytes(b"b")
+
+    assert sources.file("a.png", at=HERE) is first
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        pytest.param("../../secret.txt", "E-PATH-ESCAPE", id="outside"),
+        pytest.param("/etc/passwd", "E-PATH-ESCAPE", id="absolute"),
+        pytest.param("link.png", "E-PATH-ESCAPE", id="a link that leads outside"),
+        pytest.param("../.git/config", "E-PATH-HIDDEN", id="hidden"),
+        pytest.param("gone.png", "E-FILE-MISSING", id="missing"),
+        pytest.param("..", "E-FILE-MISSING", id="a folder"),
+    ],
+)
+def test_a_file_is_confined_as_texts_are(path: str, code: str, folder: Path) -> None:
+    (folder / "link.png").symlink_to(folder.parent.parent / "secret.txt")
+
+    assert refused_file(folder, path).code == code
+
+
+def test_a_file_has_at_most_50_mb(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sources.MAX_UPLOAD_BYTES == 50_000_000
+    monkeypatch.setattr(sources, "MAX_UPLOAD_BYTES", 3_000_000)
+    (folder / "fits.mp4").write_bytes(bytes(3_000_000))
+    (folder / "large.mp4").write_bytes(bytes(3_000_001))
+
+    problem = refused_file(folder, "large.mp4")
+
+    assert reader(folder).file("fits.mp4", at=HERE).head == bytes(64)
+    assert (problem.code, problem.message) == (
+        "E-FILE-SIZE",
+        "large.mp4 is larger than 3 MB",
+    )

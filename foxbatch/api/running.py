@@ -49,6 +49,7 @@ from foxbatch.planner import (
     as_planned,
     collection,
     is_news,
+    local_files,
     plan as plan_jobs,
 )
 from foxbatch.policy import Accept, Budget, Limits, Order, PollPolicy, RetryPolicy
@@ -268,6 +269,7 @@ class _Run:
         """Do what is to be done and return what it came to."""
         task, state = self._task, self._reading.state
         reused = sum(job.phase is Phase.DONE for job in self._plan.jobs)
+        self._check_files()
         entry = known_access(task.provider, self._options)
         origin = SANDBOX_ORIGIN if entry is None else entry.origin
         same_account = self._options.same_account
@@ -288,6 +290,17 @@ class _Run:
         with reached(task.provider, self._options, task.place, entry) as found:
             outcome, run = await self._work(found, origin, news)
         return self._summary(outcome, run, reused)
+
+    def _check_files(self) -> None:
+        """Raise `UsageError` for a local file, which nothing can upload yet."""
+        for job in self._plan.with_action(*BUYS):
+            for parameter, path in local_files(job.wanted):
+                raise UsageError(
+                    f"{job.wanted.spec}/{job.wanted.name} needs the file {path} for "
+                    f"{parameter}, and uploads are not built yet",
+                    hint="Give the address (URL) of the file instead; --only runs the "
+                    "jobs that need none.",
+                )
 
     def _check_requests(self, entry: Access | None) -> None:
         """Raise `UsageError` rather than send the key in a prompt or parameter."""

@@ -114,4 +114,5 @@ def job_as_json(job: PlannedJob) -> dict[str, Json]:
         "phase": job.phase.value,
         "action": job.action.value,
         "reason": job.reason,
+        "also": [{"spec": also.spec, "name": also.name} for also in job.wanted.also],
     }

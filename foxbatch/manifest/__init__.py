@@ -8,11 +8,12 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Literal, TypeAlias, cast
 
 from foxbatch.canonical import Digest, Json, sha256
 from foxbatch.errors import InvalidError, Position, Problem, Severity
 from foxbatch.manifest.faults import Faults
+from foxbatch.manifest.operators import MISUSED
 from foxbatch.manifest.reading import items, mapping
 from foxbatch.manifest.rules import rules
 from foxbatch.manifest.texts import eaten_text
@@ -28,7 +29,25 @@ from foxbatch.policy import (
 from foxbatch.schema import Checker, load_schema, suggest
 from foxbatch.yaml12 import Document, Where, scan
 
+Duplicates: TypeAlias = Literal["error", "merge"]
+
 DEFAULT_OUTPUT = "${{ job.spec }}/${{ job.name }}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How many combinations are kept, and the seed of the choice."""
+
+    num: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """How many of each combination that `where` fits; without it, of each."""
+
+    n: int
+    where: dict[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +64,7 @@ class Spec:
         zips: `matrix.zip`.
         exclude: `matrix.exclude`.
         include: `matrix.include`.
+        sample: `matrix.sample`; None where every combination is kept.
         variables: Axes that never feed a parameter.
         allow_unmatched: Whether an exclude may match nothing.
         allow_empty: Whether the matrix may be empty.
@@ -52,7 +72,8 @@ class Spec:
         let: Values per combination, as templates.
         params: Its own.
         default_params: Those of `defaults`, at `("defaults", "params", name)`.
-        repeat: How many of each.
+        repeat: How many of each: the first entry that fits counts.
+        repeat_where: Where that stands.
         output: Template of the path below `artifacts/`.
     """
 
@@ -65,14 +86,16 @@ class Spec:
     zips: list[list[str]] = field(default_factory=list)
     exclude: list[dict[str, Json]] = field(default_factory=list)
     include: list[dict[str, Json]] = field(default_factory=list)
+    sample: Sample | None = None
+    sampling_seed: int = 0
     variables: frozenset[str] = frozenset()
     allow_unmatched: bool = False
     allow_empty: bool = False
-    sampling_seed: int = 0
     let: dict[str, Json] = field(default_factory=dict)
     params: dict[str, Json] = field(default_factory=dict)
     default_params: dict[str, Json] = field(default_factory=dict)
-    repeat: Json = 1
+    repeat: tuple[Repeat, ...] = (Repeat(1),)
+    repeat_where: Where = ()
     output: str = DEFAULT_OUTPUT
 
 
@@ -95,6 +118,7 @@ class Manifest:
         accept: Failures that do not make the run fail.
         budget: What the run directory may buy.
         order: In which order jobs are submitted.
+        duplicates: What becomes of two jobs with one identity.
         max_jobs: How many jobs there may be.
         doubtful_vars: Variables with an error in them, which are left out.
         complete: False where `scan_manifest` left entries of `jobs` out.
@@ -114,6 +138,7 @@ class Manifest:
     accept: Accept
     budget: Budget
     order: Order
+    duplicates: Duplicates
     max_jobs: int
     doubtful_vars: frozenset[str] = frozenset()
     complete: bool = True
@@ -225,7 +250,8 @@ def _problems(document: Document) -> Iterator[Problem]:
     eaten, broken = list(eaten_text(document)), list(rules(document))
     # What follows from a text that was not read as meant is not said as well, nor that
     # a zip group is too small for an axis that does not belong there.
-    covered = {problem.pointer for problem in eaten}
+    misused = [problem for problem in broken if problem.code == MISUSED]
+    covered = {problem.pointer for problem in (*eaten, *misused)}
     twice = {
         problem.pointer.rpartition("/")[0]
         for problem in broken
@@ -275,6 +301,7 @@ def _freeze(
         accept=_accept(mapping(root.get("accept"))),
         budget=Budget(jobs=_whole(mapping(root.get("budget")).get("jobs"))),
         order=cast("Order", root.get("order", "interleaved")),
+        duplicates=cast("Duplicates", root.get("duplicates", "error")),
         max_jobs=_whole(limits.get("max_jobs")) or Limits().max_jobs,
         _limits={
             name: value if name == "requests_per_second" else _whole(value)
@@ -309,27 +336,50 @@ def without_last_newline(document: Document, where: Where, value: Json) -> Json:
 def _spec(index: int, job: dict[str, Json], defaults: dict[str, Json]) -> Spec:
     where: Where = ("jobs", index)
     matrix = mapping(job.get("matrix"))
-    owner: Where = where if "model" in job else ("defaults",)
     merged = {**defaults, **job}
+
+    def place(key: str) -> Where:
+        return (*(where if key in job else ("defaults",)), key)
+
     return Spec(
         id=str(job["id"]),
         where=where,
         model=merged.get("model"),
-        model_where=(*owner, "model") if "model" in merged else where,
+        model_where=place("model") if "model" in merged else where,
         prompts=items(job["prompts"]) if "prompts" in job else None,
         axes=mapping(matrix.get("axes")),
         zips=[_names(group) for group in items(matrix.get("zip"))],
         exclude=[mapping(entry) for entry in items(matrix.get("exclude"))],
         include=[mapping(entry) for entry in items(matrix.get("include"))],
+        sample=_sample(matrix),
+        sampling_seed=_whole(matrix.get("sampling_seed")) or 0,
         variables=frozenset(_names(matrix.get("variables"))),
         allow_unmatched=matrix.get("allow_unmatched") is True,
         allow_empty=matrix.get("allow_empty") is True,
-        sampling_seed=_whole(matrix.get("sampling_seed")) or 0,
         let=mapping(job.get("let")),
         params=mapping(job.get("params")),
         default_params=mapping(defaults.get("params")),
-        repeat=_whole(merged.get("repeat", 1)),
+        repeat=_repeat(merged.get("repeat", 1)),
+        repeat_where=place("repeat"),
         output=str(merged.get("output", DEFAULT_OUTPUT)),
+    )
+
+
+def _sample(matrix: Mapping[str, Json]) -> Sample | None:
+    written = mapping(matrix.get("sample"))
+    num = _whole(written.get("num"))
+    if num is None:
+        return None
+    seed = written.get("seed", matrix.get("sampling_seed"))
+    return Sample(num, _whole(seed) or 0)
+
+
+def _repeat(written: Json) -> tuple[Repeat, ...]:
+    if not isinstance(written, list):
+        return (Repeat(_whole(written) or 1),)
+    return tuple(
+        Repeat(_whole(entry.get("n")) or 1, mapping(entry.get("where")))
+        for entry in map(mapping, written)
     )
 
 

@@ -32,7 +32,7 @@ def written_jobs(document: Document) -> Iterator[tuple[Where, dict[str, Json]]]:
 
 @functools.cache
 def known_keys(part: str) -> tuple[str, ...]:
-    """Return the keys of `manifest`, `defaults`, `limits`, a `job` or a `matrix`."""
+    """Return the keys of `manifest`, `defaults`, `limits`, a `job`, `operators`, …."""
     schema = load_schema("manifest")
     top = mapping(schema["properties"])
     parts = {"manifest": schema, **top, **mapping(schema["definitions"])}

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from foxbatch.canonical import Json
 from foxbatch.errors import Problem, Related
+from foxbatch.manifest.operators import (
+    misused_as_key,
+    misused_in_extra,
+    misused_in_filter,
+)
 from foxbatch.manifest.reading import (
     items,
     known_keys,
@@ -37,7 +42,10 @@ def rules(document: Document) -> Iterator[Problem]:
         yield from rules.axes()
         yield from rules.zips()
         yield from rules.excludes()
+        yield from rules.includes()
         yield from rules.variables()
+        yield from rules.repeats()
+    yield from _default_repeats(document, [_JobRules(document, *job) for job in jobs])
 
 
 def _may_name_a_model(root: Mapping[str, Json]) -> bool:
@@ -69,6 +77,46 @@ def _same_ids(
         first.setdefault(name, where)
 
 
+def _unreached(
+    document: Document, owner: Mapping[str, Json], where: Where
+) -> Iterator[Problem]:
+    """Yield each entry of a `repeat` that comes after one that takes everything."""
+    entries = list(map(mapping, items(owner.get("repeat"))))
+    everything = ["n" in entry and "where" not in entry for entry in entries]
+    if any(everything[:-1]):
+        at = (*where, "repeat", everything.index(True) + 1)
+        yield Problem(
+            "E-REPEAT-DEAD",
+            "the entry before this one has no `where` and takes every combination",
+            document.position(at),
+            "The first entry that fits counts: put the one without `where` last.",
+            pointer=pointer(at),
+        )
+
+
+def _default_repeats(document: Document, jobs: list[_JobRules]) -> Iterator[Problem]:
+    """Yield what is wrong with `defaults.repeat`: a name that no job knows, too."""
+    defaults = mapping(mapping(document.value).get("defaults"))
+    yield from _unreached(document, defaults, ("defaults",))
+    known = list(dict.fromkeys(name for job in jobs for name in job.repeatable))
+    open_ended = not all(job.names_are_known for job in jobs)
+    for index, entry in enumerate(items(defaults.get("repeat"))):
+        for name, value in mapping(mapping(entry).get("where")).items():
+            where = ("defaults", "repeat", index, "where", name)
+            if name.startswith("$"):
+                yield from misused_as_key(document, value, where)
+            elif name not in known and not open_ended:
+                yield Problem(
+                    "E-REPEAT-KEY",
+                    f"repeat names {show(name)}, which is an axis of no job",
+                    document.position(where, key=True),
+                    suggest(name, known, "Axes are") or "There are no axes.",
+                    pointer=pointer(where),
+                )
+            else:
+                yield from misused_in_filter(document, value, where)
+
+
 class _JobRules:
     """What one entry of `jobs` must fulfil beyond its shape."""
 
@@ -82,7 +130,7 @@ class _JobRules:
         prompt = ["prompt"] if self._has_prompts and "prompt" not in self._axes else []
         self._names = [*prompt, *self._axes]
         # Where what names the axes is wrong itself, no name can be called unknown.
-        self._names_are_known = not (
+        self.names_are_known = not (
             misspelt(self._matrix, "axes", "matrix")
             or misspelt(job, "prompts", "job")
             or ("axes" in self._matrix and not self._axes)
@@ -174,29 +222,74 @@ class _JobRules:
                 seen.setdefault(name, where)
 
     def excludes(self) -> Iterator[Problem]:
-        labels = {_RESERVED_AXIS} if "prompt" in self._names else set()
         for index, entry in enumerate(items(self._matrix.get("exclude"))):
-            for name in mapping(entry):
-                known = name in self._names or name in labels or name.startswith("$")
-                if not known:
-                    where = ("matrix", "exclude", index, name)
-                    yield from self._unknown_axis("exclude", name, where)
+            where = ("matrix", "exclude", index)
+            yield from self._filter("exclude", mapping(entry), where, self._filterable)
+
+    def includes(self) -> Iterator[Problem]:
+        for index, entry in enumerate(items(self._matrix.get("include"))):
+            for name, value in mapping(entry).items():
+                where = (*self._where, "matrix", "include", index, name)
+                if name in self._filterable:
+                    yield from misused_in_filter(self._document, value, where)
+                elif name.startswith("$"):
+                    yield from misused_as_key(self._document, value, where)
+                elif self.names_are_known:
+                    yield from misused_in_extra(
+                        self._document, value, where, self._names
+                    )
+
+    def repeats(self) -> Iterator[Problem]:
+        yield from _unreached(self._document, self._job, self._where)
+        for index, entry in enumerate(items(self._job.get("repeat"))):
+            wanted = mapping(mapping(entry).get("where"))
+            where = ("repeat", index, "where")
+            yield from self._filter("repeat", wanted, where, self.repeatable)
+
+    def _filter(
+        self,
+        owner: str,
+        wanted: Mapping[str, Json],
+        where: Where,
+        known: Container[str],
+    ) -> Iterator[Problem]:
+        """Yield what is wrong with keys and operators of what *owner* asks for."""
+        for name, value in wanted.items():
+            here = (*where, name)
+            at = (*self._where, *here)
+            if name.startswith("$"):
+                yield from misused_as_key(self._document, value, at)
+            elif name not in known:
+                yield from self._unknown_axis(owner, name, here)
+            else:
+                yield from misused_in_filter(self._document, value, at)
+
+    @property
+    def _filterable(self) -> list[str]:
+        """The names that a filter may ask for."""
+        return [*self._names, *[_RESERVED_AXIS] * ("prompt" in self._names)]
+
+    @property
+    def repeatable(self) -> list[str]:
+        """The names that a `where` of `repeat` may ask for."""
+        return [*self._filterable, *self._extras]
+
+    @property
+    def _extras(self) -> list[str]:
+        """The names that includes use."""
+        entries = map(mapping, items(self._matrix.get("include")))
+        return list(dict.fromkeys(name for entry in entries for name in entry))
 
     def variables(self) -> Iterator[Problem]:
-        extras = {
-            name
-            for entry in items(self._matrix.get("include"))
-            for name in mapping(entry)
-        }
         for index, name in enumerate(items(self._matrix.get("variables"))):
-            if isinstance(name, str) and name not in {*self._names, *extras}:
+            if isinstance(name, str) and name not in {*self._names, *self._extras}:
                 where = ("matrix", "variables", index)
                 yield from self._unknown_axis("variables", name, where, key=False)
 
     def _unknown_axis(
         self, owner: str, name: str, where: Where, *, key: bool = True
     ) -> Iterator[Problem]:
-        if self._names_are_known:
+        if self.names_are_known:
             message = f"{owner} names {show(name)}, which is no axis"
             hint = suggest(name, self._names, "Axes are") or "There are no axes."
             code = f"E-{owner.upper()}-KEY"

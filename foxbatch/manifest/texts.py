@@ -77,6 +77,8 @@ def _text_as_mapping(
 ) -> Iterator[Problem]:
     """Report text that a colon or a comma turned into a mapping."""
     stray = [key for key in value if key not in {"id", *_PROMPT_FORMS}]
+    if list(value) == ["path"] and "prompts" not in where:
+        return  # a local file, if in the wrong place
     if len(value) == 1 and stray and not stray[0].startswith("$"):
         (key, content) = next(iter(value.items()))
         if isinstance(content, list | dict):

@@ -3,10 +3,14 @@
 written            axes and prompts as a manifest writes them: lists, and forms
 forms              ranges and draws (series, draws), variants, files (records)
 axes, cells        the product: zip, exclude, include; nothing is rendered
+filters, sampling  which combinations are meant, and which are drawn
+repeats            how many of each
+files              `{path: …}` among the values
 expansion          the same for all specs of a manifest, with its size
 variables          the graph of `vars`
 rendering          templates per cell
 requests, jobs     bodies, checked against their model's schema; identities
+attachments        local files in them
 sizes              how large values may become
 names, outputs     for people
 """
@@ -14,7 +18,7 @@ names, outputs     for people
 from __future__ import annotations
 
 from foxbatch.matrix.expansion import MatrixCell, Prompt, cells
-from foxbatch.matrix.jobs import Job, Origin, expand
+from foxbatch.matrix.jobs import Also, Job, Origin, expand
 from foxbatch.matrix.reporting import Report
 
-__all__ = ["Job", "MatrixCell", "Origin", "Prompt", "Report", "cells", "expand"]
+__all__ = ["Also", "Job", "MatrixCell", "Origin", "Prompt", "Report", "cells", "expand"]

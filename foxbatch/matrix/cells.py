@@ -1,7 +1,8 @@
 """The product of a spec's axes: exclude drops cells, include adds to or after them.
 
 Cells come one at a time; whether a filter can match at all, and how many cells there
-are at most, is arithmetic on the dimensions.
+are at most, is arithmetic on the dimensions. A sample is drawn between exclude and the
+cells: what includes match was decided before it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 
 from foxbatch import canonical
 from foxbatch.canonical import Json
-from foxbatch.errors import Position
+from foxbatch.errors import Position, Problem
 from foxbatch.matrix.axes import (
     PROMPT,
     PROMPT_ID,
@@ -23,9 +24,19 @@ from foxbatch.matrix.axes import (
     Reading,
     rendered_with_vars,
 )
+from foxbatch.matrix.filters import (
+    Filter,
+    axis_of,
+    filter_rows,
+    misspelt_value,
+    operates,
+    values_of,
+    why_dead,
+)
 from foxbatch.matrix.reporting import warning
+from foxbatch.matrix.sampling import Sampling, read_sampling
 from foxbatch.matrix.slugs import labels
-from foxbatch.schema import nearest, show, suggest
+from foxbatch.schema import show, suggest
 
 _SHOWN_VALUES = 8
 
@@ -58,26 +69,6 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which rows of which dimensions an exclude or include asks for.
-
-    Attributes:
-        rows: Dimension index to the rows that fit; others do not matter.
-    """
-
-    rows: Mapping[int, frozenset[int]]
-
-    @property
-    def dead(self) -> bool:
-        """Return whether no combination of the whole product can match."""
-        return not all(self.rows.values())
-
-    def matches(self, at: Sequence[int]) -> bool:
-        """Return whether the combination of row numbers *at* matches."""
-        return all(at[dimension] in fitting for dimension, fitting in self.rows.items())
-
-
-@dataclass(frozen=True, slots=True)
 class Include:
     """One include entry, split.
 
@@ -95,6 +86,29 @@ class Include:
     extras: Mapping[str, Choice]
     filter: Filter
 
+    @property
+    def operates(self) -> bool:
+        """Return whether it has an operator, so that it can be no cell of its own."""
+        return any(operates(choice.value) for choice in self.wanted.values())
+
+    @property
+    def given(self) -> Mapping[str, Choice]:
+        """Return those of its axis values that a cell can get from it."""
+        return {} if self.operates else self.wanted
+
+
+@dataclass(slots=True)
+class Walked:
+    """What a walk through a product has met so far.
+
+    Attributes:
+        combinations: How many exclude has left, sampled or not.
+        matched: Indices of the includes that fit any of them.
+    """
+
+    combinations: int = 0
+    matched: set[int] = field(default_factory=set)
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
@@ -104,6 +118,7 @@ class Product:
     dimensions: Sequence[Dimension]
     excludes: Sequence[Filter]
     includes: Sequence[Include]
+    sampling: Sampling | None = None
     _columns: Mapping[str, tuple[int, int]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -128,18 +143,40 @@ class Product:
         if self.excludes:
             return None
         unmatched = [i for i in self.includes if i.filter.dead or not self.dimensions]
-        return self.size + sum(1 for _ in self.alone(unmatched))
+        size = self.size if self.sampling is None else self.sampling.among(self.size)
+        return size + sum(1 for _ in self.alone(unmatched))
 
-    def __iter__(self) -> Iterator[Cell]:
-        matched: set[int] = set()
-        if self.size:
-            ranges = [range(len(dimension.rows)) for dimension in self.dimensions]
-            for at in itertools.product(*ranges):
-                if not any(one.matches(at) for one in self.excludes):
-                    yield self._cell(at, matched)
-        yield from self.alone([i for i in self.includes if i.index not in matched])
+    def cells(self, walked: Walked, *, most: int) -> Iterator[Cell]:
+        """Yield the cells in order, the stand-alone includes last.
 
-    def _cell(self, at: Sequence[int], matched: set[int]) -> Cell:
+        Args:
+            walked: Is kept up to date; complete when the stand-alone includes come.
+            most: Nobody wants more cells than these: no more are held for a sample.
+        """
+        left = self._left(walked)
+        sampling = self.sampling
+        if sampling is not None and sampling.num < min(self.size, most):
+            left = iter(sampling.choose(left))
+        for at in left:
+            yield self._cell(at)
+        yield from self.alone(
+            [i for i in self.includes if i.index not in walked.matched]
+        )
+
+    def _left(self, walked: Walked) -> Iterator[tuple[int, ...]]:
+        """Yield what exclude leaves: a row number for each dimension."""
+        waiting = list(self.includes)
+        ranges = [range(len(dimension.rows)) for dimension in self.dimensions]
+        for at in itertools.product(*ranges) if self.size else ():
+            if any(one.matches(at) for one in self.excludes):
+                continue
+            walked.combinations += 1
+            for include in [one for one in waiting if one.filter.matches(at)]:
+                walked.matched.add(include.index)
+                waiting.remove(include)
+            yield at
+
+    def _cell(self, at: Sequence[int]) -> Cell:
         choices = {
             name: self.dimensions[dimension].rows[at[dimension]][member]
             for name, (dimension, member) in self._columns.items()
@@ -147,15 +184,16 @@ class Product:
         extras: dict[str, Choice] = {}
         for include in self.includes:
             if include.filter.matches(at):
-                matched.add(include.index)
                 extras.update(include.extras)
         return Cell(choices, extras)
 
     def alone(self, includes: Sequence[Include]) -> Iterator[Cell]:
         """Yield the cells that *includes*, which match nothing, become.
 
-        One that names no prompt is made once per prompt, the prompt slowest.
+        One that names no prompt is made once per prompt, the prompt slowest. One with
+        an operator becomes none.
         """
+        includes = [include for include in includes if not include.operates]
         prompts = self.axes[PROMPT].choices if PROMPT in self.axes else ()
         named = {i.index: self._named_prompt(i) for i in includes}
         for prompt in prompts:
@@ -188,19 +226,14 @@ class Product:
         return Cell(choices, include.extras, include.index)
 
 
-def matches(wanted: Json, value: Json) -> bool:
-    """Return whether *value* fits: mappings by subset, all else by equality."""
-    if isinstance(wanted, dict) and isinstance(value, dict):
-        return all(
-            key in value and matches(inner, value[key]) for key, inner in wanted.items()
-        )
-    return canonical.equal(wanted, value)
-
-
 def read_product(
     axes: Mapping[str, Axis], dimensions: Sequence[Dimension], reading: Reading
 ) -> Product:
-    """Return the product with its filters; what is wrong with them is reported."""
+    """Return the product with its filters; what is wrong with them is reported.
+
+    Raises:
+        InvalidError: A file that a sample depends on cannot be used.
+    """
     spec = reading.spec
     excludes = (
         _exclude(entry, index, axes, dimensions, reading)
@@ -211,7 +244,11 @@ def read_product(
         for index, entry in enumerate(spec.include)
     )
     return Product(
-        axes, dimensions, list(filter(None, excludes)), list(filter(None, includes))
+        axes,
+        dimensions,
+        list(filter(None, excludes)),
+        list(filter(None, includes)),
+        read_sampling(axes, dimensions, reading),
     )
 
 
@@ -227,15 +264,12 @@ def _exclude(
     complete = {key: choice for key, choice in wanted.items() if choice}
     if len(complete) < len(wanted):
         return None
-    found = _filter(complete, dimensions)
-    whole = all(axes[_axis_of(key)].whole for key in complete)
+    values = values_of(complete)
+    found = filter_rows(values, dimensions)
+    whole = all(axes[axis_of(key)].whole for key in complete)
     if found.dead and whole and not reading.spec.allow_unmatched:
-        reading.error(
-            "E-EXCLUDE-DEAD",
-            "this exclude matches nothing",
-            at,
-            _why_dead(complete, axes) or "No combination has all of these values.",
-        )
+        why = why_dead(values, axes)
+        reading.error("E-EXCLUDE-DEAD", "this exclude matches nothing", at, why)
     return found
 
 
@@ -258,7 +292,13 @@ def _include(
     if PROMPT_ID in entry and not _label_is_known(wanted, extras, axes, reading, index):
         return None
     extras.pop(PROMPT_ID, None)  # it is the label of the prompt beside it
-    return Include(index, at, wanted, extras, _filter(wanted, dimensions))
+    values = values_of(wanted)
+    found = Include(index, at, wanted, extras, filter_rows(values, dimensions))
+    whole = all(axes[axis_of(key)].whole for key in wanted)
+    if found.operates and found.filter.dead and whole:
+        reading.report(_dead_include(found, why_dead(values, axes)))
+        return None
+    return found
 
 
 def _label_is_known(
@@ -273,7 +313,7 @@ def _label_is_known(
         return True
     known = [p.label for p in axes[PROMPT].choices] if PROMPT in axes else []
     label = wanted.get(PROMPT_ID) or extras[PROMPT_ID]
-    if label.value in known:
+    if label.value in known or operates(label.value):
         return True
     reading.error(
         "E-PROMPT-UNKNOWN",
@@ -300,106 +340,43 @@ def _choice(
     return Choice(entry[key], where, at, label, template=True)
 
 
-def _axis_of(key: str) -> str:
-    return PROMPT if key == PROMPT_ID else key
-
-
-def _filter(wanted: Mapping[str, Choice], dimensions: Sequence[Dimension]) -> Filter:
-    rows: dict[int, frozenset[int]] = {}
-    for index, dimension in enumerate(dimensions):
-        keys = [key for key in wanted if _axis_of(key) in dimension.names]
-        if keys:
-            rows[index] = frozenset(
-                number
-                for number, row in enumerate(dimension.rows)
-                if all(_fits(key, wanted[key].value, dimension, row) for key in keys)
-            )
-    return Filter(rows)
-
-
-def _fits(key: str, wanted: Json, dimension: Dimension, row: Sequence[Choice]) -> bool:
-    choice = row[dimension.names.index(_axis_of(key))]
-    if key == PROMPT_ID:
-        return wanted == choice.label
-    return matches(wanted, choice.value)
-
-
-def _possible(key: str, axes: Mapping[str, Axis]) -> list[Json]:
-    choices = axes[_axis_of(key)].choices
-    return [choice.label if key == PROMPT_ID else choice.value for choice in choices]
-
-
-def _why_dead(wanted: Mapping[str, Choice], axes: Mapping[str, Axis]) -> str:
-    """Return which value is no value of its axis, and what was probably meant."""
-    for key, choice in wanted.items():
-        values = _possible(key, axes)
-        if any(matches(choice.value, value) for value in values):
-            continue
-        shown = ", ".join(show(value) for value in values[:_SHOWN_VALUES])
-        more = ", …" if len(values) > _SHOWN_VALUES else ""
-        meant = closest(choice.value, values)
-        hint = f"{key} is never {show(choice.value)}; its values are: {shown}{more}."
-        return hint if meant is None else f"{hint} Did you mean {show(meant)}?"
-    return ""
-
-
-def closest(value: Json, values: Sequence[Json]) -> Json:
-    """Return the one of *values* that was probably meant, None where none was."""
-    for other in values:
-        if _as_word(other) == _as_word(value):
-            return other  # "8" for 8
-    if isinstance(value, str):
-        return nearest(value, [other for other in values if isinstance(other, str)])
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    numbers = [
-        v for v in values if isinstance(v, int | float) and not isinstance(v, bool)
-    ]
-    return min(numbers, key=lambda number: abs(number - value), default=None)
-
-
-def _as_word(value: Json) -> str | None:
-    if isinstance(value, list | dict):
-        return None
-    return value if isinstance(value, str) else show(value)
-
-
-def warn_of_lone_includes(product: Product, alone: set[int], reading: Reading) -> None:
-    """Report the includes that match nothing and became jobs of their own."""
+def report_unmatched_includes(
+    product: Product, matched: set[int], reading: Reading
+) -> None:
+    """Report the includes that fit no combination: most became jobs of their own."""
     for include in product.includes:
-        if include.index not in alone or not product.axes:
+        if include.index in matched or not product.axes:
             continue
-        if not all(product.axes[_axis_of(key)].whole for key in include.wanted):
-            continue  # the combination it is about may be what is missing
-        if not include.wanted:
-            reading.report(
-                warning(
-                    "W-INC-ALONE",
-                    "everything is excluded, so this include becomes a job of its own",
-                    include.position,
-                    "Name the axes it is about, or remove it.",
-                )
-            )
-            continue
-        typo = _typo(include, product.axes)
-        reading.report(
-            warning(
-                "W-INC-NEW" if typo else "N-INC-NEW",
-                "this include matches no combination and becomes a job of its own",
-                include.position,
-                typo or "If it was meant to add to others, check its values.",
-            )
+        if all(product.axes[axis_of(key)].whole for key in include.wanted):
+            reading.report(_unmatched(include, product.axes))
+        # Else the combination that it is about may be what is missing.
+
+
+def _unmatched(include: Include, axes: Mapping[str, Axis]) -> Problem:
+    if include.operates:
+        why = "The combinations that it would match are excluded."
+        return _dead_include(include, why)
+    if not include.wanted:
+        return warning(
+            "W-INC-ALONE",
+            "everything is excluded, so this include becomes a job of its own",
+            include.position,
+            "Name the axes it is about, or remove it.",
         )
+    typo = misspelt_value(values_of(include.wanted), axes)
+    return warning(
+        "W-INC-NEW" if typo else "N-INC-NEW",
+        "this include matches no combination and becomes a job of its own",
+        include.position,
+        typo or "If it was meant to add to others, check its values.",
+    )
 
 
-def _typo(include: Include, axes: Mapping[str, Axis]) -> str:
-    for key, choice in include.wanted.items():
-        values = _possible(key, axes)
-        if any(matches(choice.value, value) for value in values):
-            continue
-        if isinstance(choice.value, int | float) and not isinstance(choice.value, bool):
-            values = [value for value in values if isinstance(value, str)]
-        meant = closest(choice.value, values)
-        if meant is not None:
-            return f"{key} is never {show(choice.value)}. Did you mean {show(meant)}?"
-    return ""
+def _dead_include(include: Include, why: str) -> Problem:
+    return Problem(
+        "E-INC-DEAD",
+        "this include matches no combination, and with an operator it is no job of its "
+        "own",
+        include.position,
+        why,
+    )

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from foxbatch.canonical import Json
-from foxbatch.errors import Problem
+from foxbatch.errors import InvalidError, Problem
 from foxbatch.manifest import Manifest
-from foxbatch.matrix.axes import PROMPT, Allowance, Reading, zip_axes
-from foxbatch.matrix.cells import Cell, Product, read_product, warn_of_lone_includes
+from foxbatch.matrix.axes import PROMPT, Allowance, Axis, Reading, zip_axes
+from foxbatch.matrix.cells import (
+    Cell,
+    Product,
+    Walked,
+    read_product,
+    report_unmatched_includes,
+)
+from foxbatch.matrix.repeats import Repeats, read_repeats, report_dead_takes
 from foxbatch.matrix.reporting import Report
+from foxbatch.matrix.sampling import note_of_whole_sample
 from foxbatch.matrix.variables import Variables, resolve
 from foxbatch.matrix.written import read_axes
 from foxbatch.sources import Sources, find_root
@@ -58,23 +66,29 @@ class Expansion:
 
     reading: Reading
     product: Product
+    repeats: Repeats
 
     @property
-    def repeat(self) -> int:
-        """Return how many of each cell are wanted."""
-        repeat = self.reading.spec.repeat
-        return repeat if isinstance(repeat, int) else 1
+    def least(self) -> int:
+        """Return how many jobs there are at least, as far as arithmetic can tell."""
+        return (self.product.count or 0) * self.repeats.least
+
+    @property
+    def exact(self) -> bool:
+        """Return whether there are no more jobs than `least`."""
+        return self.product.count is not None and self.repeats.fixed
 
     def walk(self) -> Iterator[Cell]:
         """Yield the cells; what only walking can tell is reported at the end."""
-        alone: set[int] = set()
+        walked = Walked()
         empty = True
-        for cell in self.product:
+        # One cell more than there may be jobs is enough to see that they are too many.
+        most = self.reading.manifest.max_jobs + 1
+        for cell in self.product.cells(walked, most=most):
             empty = False
-            if cell.alone is not None:
-                alone.add(cell.alone)
             yield cell
-        warn_of_lone_includes(self.product, alone, self.reading)
+        report_unmatched_includes(self.product, walked.matched, self.reading)
+        note_of_whole_sample(walked.combinations, self.reading)
         spec = self.reading.spec
         complete = len(self.product.includes) == len(spec.include)
         if empty and complete and not spec.allow_empty:
@@ -104,9 +118,21 @@ def prepare(manifest: Manifest, report: Report) -> tuple[Variables, list[Expansi
         )
         axes = read_axes(reading)
         if all(axis.choices for axis in axes.values()):
-            dimensions = zip_axes(axes, reading)
-            found.append(Expansion(reading, read_product(axes, dimensions, reading)))
+            found += _expansion(axes, reading)
+    if manifest.complete and len(found) == len(manifest.specs):
+        report_dead_takes([one.repeats for one in found])
     return variables, found
+
+
+def _expansion(axes: Mapping[str, Axis], reading: Reading) -> list[Expansion]:
+    """Return the one expansion of these axes; none after an error in a sampled file."""
+    try:
+        product = read_product(axes, zip_axes(axes, reading), reading)
+    except InvalidError as error:
+        for problem in error.problems:
+            reading.report(problem)
+        return []
+    return [Expansion(reading, product, read_repeats(product, reading))]
 
 
 def fits(expansions: list[Expansion], manifest: Manifest, report: Report) -> bool:
@@ -123,10 +149,11 @@ def fits(expansions: list[Expansion], manifest: Manifest, report: Report) -> boo
         )
     if huge:
         return False
-    counts = [(one.product.count or 0) * one.repeat for one in expansions]
-    if sum(counts) <= manifest.max_jobs:
+    least = sum(one.least for one in expansions)
+    if least <= manifest.max_jobs:
         return True
-    report(too_many(manifest, f"{sum(counts):,} jobs"))
+    exact = all(one.exact for one in expansions)
+    report(too_many(manifest, f"{'' if exact else 'at least '}{least:,} jobs"))
     return False
 
 
@@ -152,7 +179,7 @@ def cells(manifest: Manifest, report: Report) -> Iterator[MatrixCell]:
     index = wanted = 0
     for expansion in expansions:
         for cell in expansion.walk():
-            wanted += expansion.repeat
+            wanted += expansion.repeats.of(cell)
             if wanted > manifest.max_jobs:
                 report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
                 return

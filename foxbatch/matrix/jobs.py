@@ -8,8 +8,14 @@ from dataclasses import dataclass, field, replace
 from foxbatch import canonical
 from foxbatch.canonical import Digest, JobId, Json
 from foxbatch.errors import Position, Problem, Related
-from foxbatch.manifest import Manifest
+from foxbatch.manifest import Duplicates, Manifest
 from foxbatch.matrix import sizes
+from foxbatch.matrix.attachments import (
+    as_checked,
+    as_identified,
+    as_shown,
+    attach_files,
+)
 from foxbatch.matrix.axes import PROMPT, Choice, Reading
 from foxbatch.matrix.cells import Cell
 from foxbatch.matrix.expansion import Expansion, Prompt, fits, prepare, too_many
@@ -33,6 +39,15 @@ class Origin:
     line: int
 
 
+@dataclass(frozen=True, slots=True)
+class Also:
+    """Another place that asks for a job, which is bought once: its job, merged."""
+
+    spec: str
+    name: str
+    cell: dict[str, Json]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One request to be made, checked, with its identity.
@@ -50,9 +65,10 @@ class Job:
         endpoint: Path of the submit request.
         model: Name of the model.
         kind: What comes back, such as `video`.
-        request: The exact body.
+        request: The exact body; a local file in it is its path and digest.
         output: Path of its files: relative, POSIX, without extension.
         origin: Where it comes from.
+        also: Which further jobs it stands for, with `duplicates: merge`.
     """
 
     id: JobId
@@ -70,6 +86,7 @@ class Job:
     request: dict[str, Json]
     output: str
     origin: Origin
+    also: tuple[Also, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """Return the fields of `expand --format jsonl`."""
@@ -97,38 +114,52 @@ def expand(manifest: Manifest, provider: Provider, report: Report) -> Iterator[J
 
     Every problem goes to *report*. Those that jobs share are reported once, with their
     number, when the iterator ends. If one of them is an error, no job may be used.
+
+    With `duplicates: merge` all are made before the first is yielded: what else asks
+    for a job is known at the end.
     """
     variables, expansions = prepare(manifest, report)
     tally = Tally(report, _single(manifest, expansions))
-    checks = _Checks(provider, tally)
+    checks = _Checks(provider, tally, manifest.duplicates)
     works = [_Work(one, provider, checks, tally) for one in expansions]
     known = {name for model in provider.models.values() for name in parameters(model)}
     warn_of_unused(variables, manifest, report, known)
     if fits(expansions, manifest, report):
-        index = 0
-        for work in works:
-            for found in work.jobs(index, manifest.max_jobs):
-                index += 1
-                if isinstance(found, Job):
-                    yield found
-            if index > manifest.max_jobs:
-                report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
-                break
+        jobs = _jobs(works, manifest, report)
+        if manifest.duplicates == "merge":
+            jobs = map(checks.with_also, list(jobs))
+        yield from jobs
     tally.flush()
+
+
+def _jobs(works: list[_Work], manifest: Manifest, report: Report) -> Iterator[Job]:
+    index = 0
+    for work in works:
+        for found in work.jobs(index, manifest.max_jobs):
+            index += 1
+            if found is not None:
+                yield found
+        if index > manifest.max_jobs:
+            report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
+            break
 
 
 def _single(manifest: Manifest, expansions: list[Expansion]) -> Iterator[Where]:
     """Yield the places that make one job each: entries, or the whole manifest."""
     for one in expansions:
-        if one.product.count == one.repeat == 1:
+        if one.exact and one.least == 1:
             yield one.reading.spec.where if len(manifest.specs) > 1 else ()
 
 
 class _Checks:
     """What is checked of one request, and between all of them."""
 
-    def __init__(self, provider: Provider, tally: Tally) -> None:
+    def __init__(
+        self, provider: Provider, tally: Tally, duplicates: Duplicates
+    ) -> None:
         self._provider, self._tally = provider, tally
+        self._duplicates = duplicates
+        self._also: dict[Digest, list[Also]] = {}
         self._checkers: dict[str, Checker] = {}
         self.first: dict[Digest, _First] = {}
 
@@ -144,11 +175,12 @@ class _Checks:
             return None, [*draft.problems, *self._unknown_model(draft, recipe)]
         if why := sizes.excess(draft.request):
             return None, [*draft.problems, _too_large(why, draft, recipe)]
-        checker = self._checker(known[asked])
-        if not checker.is_valid(draft.request):
-            found = self._explain(checker, draft, recipe)
+        attach_files(draft, recipe, known[asked])
+        checker, request = self._checker(known[asked]), as_checked(draft)
+        if not checker.is_valid(request):
+            found = self._explain(checker, replace(draft, request=request), recipe)
             return None, [*draft.problems, *found]
-        notes = checker.notes(draft.request, _Locator(draft, recipe))
+        notes = checker.notes(request, _Locator(draft, recipe))
         placed = [_placed(note, draft, recipe) for note in notes]
         return None if draft.broken else known[asked], [*draft.problems, *placed]
 
@@ -194,13 +226,25 @@ class _Checks:
                         yield problem
 
     def is_first(self, job: Job, work: _Work, cell: Cell) -> bool:
-        """Return whether no job before had this identity; a second one is counted."""
+        """Return whether no job before had this identity.
+
+        A second one is counted as wrong, or remembered where duplicates are merged.
+        """
         mine = _First(job.name, cell, work, work.position(cell))
         first = self.first.setdefault(job.digest, mine)
         if first is mine:
             return True
-        self._tally.add(_duplicate(mine, first), job.name)
+        if self._duplicates == "merge":
+            also = Also(job.spec, job.name, job.cell)
+            self._also.setdefault(job.digest, []).append(also)
+        else:
+            self._tally.add(_duplicate(mine, first), job.name)
         return False
+
+    def with_also(self, job: Job) -> Job:
+        """Return *job* with the jobs that were merged into it."""
+        also = self._also.get(job.digest)
+        return replace(job, also=tuple(also)) if also else job
 
 
 def _no_model(draft: Draft, recipe: Recipe) -> Problem:
@@ -247,7 +291,8 @@ def _duplicate(second: _First, first: _First) -> Problem:
         "E-DUPLICATE-JOB",
         f"this asks for the same as {first.work.spec}/{first.name}",
         second.position,
-        "Remove one of them; to buy the same thing several times, use `repeat`.",
+        "Remove one of them; to buy the same thing several times, use `repeat`; to buy "
+        "it once for both, `duplicates: merge`.",
         related=(Related(first.position, f"{first.work.spec}/{first.name}"),),
     )
 
@@ -346,19 +391,22 @@ class _Work:
         """
         for cell in self._expansion.walk():
             made: tuple[Draft, Model | None] | None = None
-            for repeat in range(1, self._expansion.repeat + 1):
+            count = self._expansion.repeats.of(cell)
+            for repeat in range(1, count + 1):
                 if index >= most:
                     yield None
                     return
                 if made is None or self._recipe.uses_repeat:
-                    made = self._checked(cell, repeat)
+                    shared = 1 if self._recipe.uses_repeat else count
+                    made = self._checked(cell, repeat, shared)
                 yield self._job(made[0], made[1], index, repeat)
                 index += 1
 
-    def _checked(self, cell: Cell, repeat: int) -> tuple[Draft, Model | None]:
+    def _checked(
+        self, cell: Cell, repeat: int, jobs: int
+    ) -> tuple[Draft, Model | None]:
         draft = self._recipe.draft(cell, repeat)
         model, problems = self._checks.model(draft, self._recipe)
-        jobs = 1 if self._recipe.uses_repeat else self._expansion.repeat
         for problem in problems:
             self._tally.add(problem, self._names.plain(cell, repeat), jobs)
         return draft, model
@@ -371,7 +419,7 @@ class _Work:
         digest = canonical.job_digest(
             provider=self._provider.id,
             endpoint=model.endpoint,
-            request=draft.request,
+            request=as_identified(draft),
             repeat=repeat,
         )
         job = canonical.job_id(digest)
@@ -395,7 +443,7 @@ class _Work:
             endpoint=model.endpoint,
             model=model.name,
             kind=model.kind,
-            request=dict(draft.request),
+            request=as_shown(draft),
             output=output,
             origin=self._origin(draft.cell),
         )

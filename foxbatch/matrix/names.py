@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 
 from foxbatch import canonical
-from foxbatch.canonical import JobId
+from foxbatch.canonical import JobId, Json
 from foxbatch.matrix.axes import PROMPT, UNSET, Axis, Choice
 from foxbatch.matrix.cells import Cell, Product
 from foxbatch.matrix.slugs import MAX_FORM, fingerprint, safe_step, slug
@@ -88,13 +89,21 @@ def _form(axis: str, choice: Choice) -> str:
             return short if short and whole else _marked(short, choice)
         case dict() if choice.value == UNSET:
             return f"{name}-unset"
-        case dict():
-            for key in ("id", "name", "label"):
-                if isinstance(given := choice.value.get(key), str) and _lower(given):
-                    return _lower(given)
         case _:
-            pass
-    return _marked(name, choice)
+            return _own_name(choice.value) or _marked(name, choice)
+
+
+def _own_name(value: Json) -> str:
+    """Return what a mapping calls itself, or a file is called; may be empty."""
+    match value:
+        case {"path": str(path), **rest} | [{"path": str(path), **rest}] if not rest:
+            return _lower(PurePosixPath(path).stem)
+        case dict():
+            given = (value.get(key) for key in ("id", "name", "label"))
+            found = (_lower(one) for one in given if isinstance(one, str))
+            return next(filter(None, found), "")
+        case _:
+            return ""
 
 
 def _lower(text: str) -> str:

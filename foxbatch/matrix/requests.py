@@ -15,6 +15,7 @@ from foxbatch.matrix.rendering import SAID, Frame, Renderer, Slot
 from foxbatch.matrix.reporting import circle, meant_by, warning
 from foxbatch.provider import Model, Provider
 from foxbatch.schema import nearest
+from foxbatch.sources import LocalFile
 from foxbatch.template import TemplateError
 from foxbatch.yaml12 import Where
 
@@ -34,11 +35,13 @@ class Draft:
 
     Attributes:
         cell: The combination it comes from.
-        request: The body; what could not be rendered stands in it as written.
+        request: The body; what could not be rendered stands in it as written, and
+            local files as `{path: …}`.
         sources: Where each of its keys comes from.
         prompt: The prompt's label, empty where it has none.
         problems: Why parts could not be rendered.
         broken: Keys of those parts.
+        files: What is known of its local files, by path.
     """
 
     cell: Cell
@@ -48,6 +51,7 @@ class Draft:
     prompt: str = ""
     problems: list[Problem] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
+    files: dict[str, LocalFile] = field(default_factory=dict)
 
 
 class Recipe:
@@ -55,6 +59,7 @@ class Recipe:
 
     Attributes:
         renderer: Renders its templates.
+        sources: Reads the files that they name.
         uses_repeat: Whether a request depends on its repeat.
         conflicted: Whether a parameter is given twice, so that jobs may seem equal.
     """
@@ -62,6 +67,7 @@ class Recipe:
     def __init__(self, reading: Reading, product: Product, provider: Provider) -> None:
         self._reading, self._product, self._provider = reading, product, provider
         self.renderer = Renderer(reading)
+        self.sources = reading.sources
         self.conflicted = False
         spec = reading.spec
         self._params = self._slots(spec.params, (*spec.where, "params"))
@@ -86,7 +92,7 @@ class Recipe:
         if PROMPT in self._product.axes:
             yield from self._product.axes[PROMPT].choices
         for include in self._product.includes:
-            for part in (include.wanted, include.extras):
+            for part in (include.given, include.extras):
                 if PROMPT in part:
                     yield part[PROMPT]
 
@@ -118,7 +124,7 @@ class Recipe:
         """Return what includes say, by key, whether it is an axis or not."""
         found: dict[str, list[Choice]] = {}
         for include in self._product.includes:
-            for part in (include.wanted, include.extras):
+            for part in (include.given, include.extras):
                 for name, choice in part.items():
                     found.setdefault(name, []).append(choice)
         return found

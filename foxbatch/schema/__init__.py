@@ -27,7 +27,7 @@ from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem, Severity, UsageError
 from foxbatch.schema.causes import known, meant_key, relevant, roots
 from foxbatch.schema.explain import Explanation, Locate, Schema
-from foxbatch.schema.words import nearest, place, pointer, show, suggest
+from foxbatch.schema.words import either, nearest, place, pointer, show, suggest
 from foxbatch.yaml12 import Where
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ __all__ = [
     "Checker",
     "Locate",
     "Schema",
+    "either",
     "load_schema",
     "nearest",
     "place",

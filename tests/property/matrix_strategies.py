@@ -77,3 +77,28 @@ def values_of(axes: dict[str, Json], name: str) -> list[Json]:
     found = axes[name]
     assert isinstance(found, list)
     return found
+
+
+# ---- filters with operators
+
+numbers: st.SearchStrategy[Json] = st.integers(-3, 9) | st.sampled_from([0.5, 2.5])
+maps: st.SearchStrategy[Json] = st.dictionaries(
+    st.sampled_from(["a", "b"]), scalars, max_size=2
+)
+wanted: st.SearchStrategy[Json] = st.recursive(
+    values | maps,
+    lambda inner: st.one_of(
+        st.fixed_dictionaries({"$in": st.lists(inner, min_size=1, max_size=3)}),
+        st.fixed_dictionaries({"$not": inner}),
+        st.dictionaries(
+            st.sampled_from(["$gt", "$gte", "$lt", "$lte"]),
+            numbers,
+            min_size=1,
+            max_size=2,
+        ),
+        st.fixed_dictionaries({"$not": inner, "$lt": numbers}),
+        st.dictionaries(st.sampled_from(["a", "b"]), inner, min_size=1, max_size=2),
+    ),
+    max_leaves=6,
+)
+"""What a filter may ask for, operators included."""

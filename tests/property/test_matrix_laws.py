@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import random
 import string
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from foxbatch.canonical import Json, encode, equal
 from foxbatch.errors import Problem
 from foxbatch.matrix import Job, cells, expand
+from foxbatch.matrix.filters import matches
 from foxbatch.matrix.slugs import inserted, safe_step, slug
 from foxbatch.template import Template
 from tests.matrices import read, toy_provider
-from tests.property.matrix_strategies import Matrix, matrices, scalars, values_of
+from tests.property.matrix_strategies import (
+    Matrix,
+    maps,
+    matrices,
+    scalars,
+    values,
+    values_of,
+    wanted,
+)
 
 BASE: dict[str, Json] = {"foxbatch": 1, "name": "laws", "provider": "sandbox"}
 
@@ -97,6 +107,117 @@ def test_without_filters_the_size_is_the_product(matrix: Matrix) -> None:
     assert [one.index for one in found] == list(range(size))
 
 
+# ---- filters
+
+
+@settings(max_examples=300)
+@given(wanted, values | maps)
+def test_operators_mean_what_they_say(asked: Json, value: Json) -> None:
+    """The matcher agrees with one that is written by another idea: as sentences."""
+    assert matches(asked, value) is holds(asked, value)
+
+
+def holds(asked: Json, value: Json) -> bool:
+    if not isinstance(asked, dict):
+        return encode(asked) == encode(value)
+    return all(says(key, inner, value) for key, inner in asked.items()) and (
+        isinstance(value, dict) or any(key.startswith("$") for key in asked)
+    )
+
+
+def says(key: str, inner: Json, value: Json) -> bool:
+    match key, inner:
+        case "$in", [*choices]:
+            return any(holds(one, value) for one in choices)
+        case "$not", _:
+            return not holds(inner, value)
+        case "$gt", int() | float():
+            return number(value) > inner
+        case "$gte", int() | float():
+            return number(value) >= inner
+        case "$lt", int() | float():
+            return number(value) < inner
+        case "$lte", int() | float():
+            return number(value) <= inner
+        case _:
+            return isinstance(value, dict) and key in value and holds(inner, value[key])
+
+
+def number(value: Json) -> float:
+    """Return a number as it is, and something that no bound admits for the rest."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    return value
+
+
+@settings(max_examples=60)
+@given(matrices(includes=False), st.sampled_from(["a", "b", "c"]), wanted)
+def test_exclude_drops_exactly_what_its_filter_matches(
+    matrix: Matrix, name: str, asked: Json
+) -> None:
+    assume(name in matrix.axes)
+    bare = Matrix(matrix.axes, matrix.zips, [], [])
+    filtered = Matrix(matrix.axes, matrix.zips, [{name: asked}], [])
+
+    every = [one.cell for one in cells(read(manifest(bare)), ignore)]
+    kept = [one.cell for one in cells(read(manifest(filtered)), ignore)]
+
+    assert kept == [cell for cell in every if not matches(asked, cell[name])]
+
+
+# ---- samples
+
+
+def sampled(matrix: Matrix, num: int, seed: int = 0) -> list[dict[str, Json]]:
+    sample: Json = {"num": num, "seed": seed}
+    written = {**matrix.to_json(), "sample": sample}
+    job: dict[str, Json] = {"id": "one", "matrix": written}
+    text = json.dumps({**BASE, "defaults": {"model": "toy-1"}, "jobs": [job]})
+    return [one.cell for one in cells(read(text), ignore)]
+
+
+@settings(max_examples=60)
+@given(matrices(includes=False), st.integers(1, 9), st.integers(0, 3))
+def test_a_sample_is_part_of_every_larger_one(
+    matrix: Matrix, num: int, seed: int
+) -> None:
+    every = [one.cell for one in cells(read(manifest(matrix)), ignore)]
+
+    small, large = sampled(matrix, num, seed), sampled(matrix, num + 1, seed)
+
+    assert small == [cell for cell in large if cell in small]
+    assert large == [cell for cell in every if cell in large]
+    assert len(small) == min(num, len(every))
+
+
+@settings(max_examples=60)
+@given(matrices(includes=False), st.integers(1, 9))
+def test_what_is_sampled_does_not_depend_on_the_order_of_axes(
+    matrix: Matrix, num: int
+) -> None:
+    turned = Matrix(
+        dict(reversed(matrix.axes.items())), matrix.zips, matrix.exclude, []
+    )
+
+    one, other = sampled(matrix, num), sampled(turned, num)
+
+    assert {encode(cell) for cell in one} == {encode(cell) for cell in other}
+
+
+@settings(max_examples=60)
+@given(matrices(), st.integers(1, 9))
+def test_a_sample_changes_neither_extras_nor_stand_alone_includes(
+    matrix: Matrix, num: int
+) -> None:
+    every = [one.cell for one in cells(read(manifest(matrix)), ignore)]
+    alone = [cell for cell in every if not matrix.axes.keys() <= cell.keys()]
+
+    found = sampled(matrix, num)
+
+    assert [encode(one) for one in found if one in alone] == [*map(encode, alone)]
+    assert {encode(one) for one in found} <= {encode(one) for one in every}
+
+
 # ---- identities
 
 
@@ -144,8 +265,8 @@ def test_every_job_has_an_id_and_a_name_of_its_own(axes: dict[str, list[Json]]) 
     found = jobs_of(json.dumps(sweep(axes)))
 
     size = 4
-    for values in axes.values():
-        size *= len(values)
+    for choices in axes.values():
+        size *= len(choices)
     assert len(found) == size
     assert (
         len({job.id for job in found})
@@ -188,6 +309,26 @@ def shuffled(value: Json, rng: random.Random) -> Json:
             return [shuffled(item, rng) for item in value]
         case _:
             return value
+
+
+@settings(max_examples=25)
+@given(SWEEPS, st.integers(1, 3))
+def test_merging_keeps_the_set_of_ids(axes: dict[str, list[Json]], times: int) -> None:
+    """However often a spec is written, its jobs are bought once, the first named."""
+    once = sweep(axes)
+    jobs = once["jobs"]
+    assert isinstance(jobs, list)
+    (job,) = jobs
+    assert isinstance(job, dict)
+    copies: list[Json] = [{**job, "id": f"copy-{n}"} for n in range(times)]
+    merged = {**once, "duplicates": "merge", "jobs": [job, *copies]}
+
+    before, after = jobs_of(json.dumps(once)), jobs_of(json.dumps(merged))
+
+    assert [one.id for one in after] == [one.id for one in before]
+    for one in after:
+        assert [also.spec for also in one.also] == [f"copy-{n}" for n in range(times)]
+        assert {also.name for also in one.also} == {one.name}
 
 
 @settings(max_examples=25)
