@@ -20,7 +20,13 @@ ROWS: list[list[Cell]] = [
 ]
 
 
-def shown(*, fancy: bool, width: int = 60) -> list[str]:
+def shown(
+    *,
+    fancy: bool,
+    width: int = 60,
+    columns: list[Column] = COLUMNS,
+    rows: list[list[Cell]] = ROWS,
+) -> list[str]:
     written = io.StringIO()
     terminal = Terminal({})
     console = Console(
@@ -30,7 +36,7 @@ def shown(*, fancy: bool, width: int = 60) -> list[str]:
         color_system="standard",
     )
     terminal.__dict__ |= {"out": console, "stdout": written}
-    show_table(terminal, COLUMNS, ROWS)
+    show_table(terminal, columns, rows)
     return written.getvalue().splitlines()
 
 
@@ -49,6 +55,35 @@ def test_terminal_gets_colour_and_lines_that_fit() -> None:
     assert any("\x1b[31m" in line for line in lines)
     assert len(lines) > 3
     assert "\x1b[2J" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (120, ["JOB", "NAME", "PHASE", "TASK", "ERROR"]),
+        (60, ["JOB", "NAME", "PHASE", "ERROR"]),
+        (30, ["JOB", "PHASE"]),
+    ],
+)
+def test_narrow_terminal_shows_whole_what_is_copied_and_leaves_out_the_rest(
+    width: int, titles: list[str]
+) -> None:
+    columns = [
+        Column("JOB"),
+        Column("NAME", cut=True, rank=1),
+        Column("PHASE"),
+        Column("TASK", rank=3),
+        Column("ERROR", wraps=True, rank=2),
+    ]
+    rows: list[list[Cell]] = [["k" * 20, "n" * 40, "done", "t" * 40, ""]]
+
+    header, first = shown(fancy=True, width=width, columns=columns, rows=rows)
+
+    plain = Text.from_ansi
+    assert plain(header).plain.split() == titles
+    assert "k" * 20 in plain(first).plain
+    assert "done" in plain(first).plain
+    assert cell_len(plain(first).plain) <= width
 
 
 @pytest.mark.parametrize(

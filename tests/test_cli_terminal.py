@@ -138,11 +138,11 @@ def test_run_says_in_lines_how_it_goes_where_nothing_may_move(
 
 
 def test_table_is_coloured_and_fits(at_terminal: Open) -> None:
-    listing = at_terminal("expand", "sea.yaml", COLUMNS="60")
+    listing = at_terminal("expand", "sea.yaml", COLUMNS="52")
 
     assert listing.end() == 0
     assert "\x1b[1m" in listing.seen
-    assert max(map(len, listing.plain.splitlines())) <= 60
+    assert max(map(len, listing.plain.splitlines())) <= 52
     assert "…" in listing.plain
 
 

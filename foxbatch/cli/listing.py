@@ -19,10 +19,10 @@ def show_jobs(terminal: Terminal, jobs: Sequence[Job]) -> None:
     """Print one line per job."""
     columns = [
         Column("JOB", style="cyan", whole=True),
-        Column("NAME", style="bold", whole=True),
-        Column("MODEL"),
-        Column("CELL"),
-        Column("PROMPT", style="dim", whole=True),
+        Column("NAME", style="bold", cut=True, whole=True),
+        Column("MODEL", rank=1),
+        Column("CELL", cut=True, rank=2),
+        Column("PROMPT", style="dim", cut=True, whole=True),
     ]
     rows: list[list[Cell]] = [
         [
@@ -43,7 +43,7 @@ def show_cells(terminal: Terminal, found: Sequence[MatrixCell]) -> None:
     columns = [
         Column("SPEC", style="bold"),
         Column("INDEX", right=True),
-        Column("CELL"),
+        Column("CELL", cut=True),
     ]
     rows = [[cell.spec, str(cell.index), in_words(cell.cell)] for cell in found]
     show_table(terminal, columns, rows)

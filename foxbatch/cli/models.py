@@ -116,8 +116,8 @@ def _show_one(terminal: Terminal, model: Model, provider: Provider, form: str) -
 
     columns = [
         Column("PARAMETER", style="bold cyan"),
-        Column("VALUES"),
-        Column("DEFAULT"),
+        Column("VALUES", cut=True),
+        Column("DEFAULT", cut=True, rank=1),
         Column("MEANS", wraps=True, style="dim"),
     ]
     rows = [

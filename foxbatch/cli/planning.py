@@ -36,7 +36,7 @@ def show(terminal: Terminal, plan: Plan, wanted: Wanted, run_dir: Path) -> None:
     """Print what a run would do: one line per job, then the sums."""
     columns = [
         Column("JOB", style="cyan", whole=True),
-        Column("NAME", style="bold", whole=True),
+        Column("NAME", style="bold", cut=True, whole=True),
         Column("PHASE"),
         Column("ACTION"),
         Column("WHY", style="dim", wraps=True),

@@ -26,10 +26,10 @@ def show(terminal: Terminal, status: api.Status) -> None:
     """Print one line per job, then the sums and what needs a person."""
     columns = [
         Column("JOB", style="cyan", whole=True),
-        Column("NAME", style="bold", whole=True),
+        Column("NAME", style="bold", cut=True, whole=True),
         Column("PHASE"),
-        Column("TASK", whole=True),
-        Column("SINCE", style="dim"),
+        Column("TASK", whole=True, rank=2),
+        Column("SINCE", style="dim", rank=1),
         Column("ERROR", wraps=True),
     ]
     rows: list[list[Cell]] = [
@@ -103,13 +103,13 @@ def show_records(terminal: Terminal, records: Sequence[Record]) -> None:
     """Print one line per job with its files."""
     columns = [
         Column("JOB", style="cyan", whole=True),
-        Column("NAME", style="bold", whole=True),
+        Column("NAME", style="bold", cut=True, whole=True, rank=3),
         Column("PHASE"),
-        Column("CREDITS", right=True),
-        Column("SECONDS", right=True),
-        Column("FILE", whole=True),
-        Column("SIZE", right=True),
-        Column("MEDIA", style="dim"),
+        Column("CREDITS", right=True, rank=1),
+        Column("SECONDS", right=True, rank=5),
+        Column("FILE", cut=True, whole=True),
+        Column("SIZE", right=True, rank=2),
+        Column("MEDIA", style="dim", rank=4),
     ]
     rows = [row for record in records for row in _rows(record)]
     if rows:
