@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from foxbatch.cli._sources import Sources
 from foxbatch.cli._text import cells
 from foxbatch.cli.problems import as_github, as_json, as_sarif, as_text, tally
-from foxbatch.errors import Position, Problem, Related, Severity
+from foxbatch.errors import Edit, Position, Problem, Related, Severity
 from tests.cli import Type
 
 BAD = Path(__file__).parent / "examples" / "bad"
@@ -226,7 +226,12 @@ class TestJson:
     def test_has_every_promised_field(self) -> None:
         related = Related(at(1, 1, 5), "first given here")
         problem = replace(
-            PROBLEM, related=(related,), jobs=3, example="sea", pointer="/jobs/0/promts"
+            PROBLEM,
+            related=(related,),
+            jobs=3,
+            example="sea",
+            pointer="/jobs/0/promts",
+            fix=(Edit(PROBLEM.position, "prompts"),),
         )
 
         assert as_json(problem) == {
@@ -250,6 +255,16 @@ class TestJson:
                     "end_line": 1,
                     "end_column": 5,
                     "message": "first given here",
+                }
+            ],
+            "fix": [
+                {
+                    "file": "m.yaml",
+                    "line": 2,
+                    "column": 5,
+                    "end_line": 2,
+                    "end_column": 11,
+                    "text": "prompts",
                 }
             ],
         }

@@ -296,7 +296,7 @@ def test_the_text_of_a_file_uses_nothing(tmp_path: Path) -> None:
     outcome = expand_job("prompts: [{lines: p.txt}]", tmp_path, top="vars: {x: 1}")
 
     assert outcome.prompts == ["costs ${{ vars.x }}"]
-    assert outcome.codes == ["W-VAR-UNUSED"]
+    assert outcome.codes == ["W-TEMPLATE", "W-VAR-UNUSED"]
 
 
 # ---- prompts

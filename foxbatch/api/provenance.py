@@ -55,6 +55,7 @@ def start_fact(
     provider_sha256: Digest,
     manifests: tuple[ManifestRef, ...] = (),
     policy: Mapping[str, object] | None = None,
+    overrides: tuple[str, ...] = (),
 ) -> RunStarted:
     """Return the fact that this process begins to work on a run directory."""
     come_from = gather(folder, environ)
@@ -69,6 +70,7 @@ def start_fact(
         pid=os.getpid(),
         versions=come_from.versions,
         policy=dict(policy or {}),
+        overrides=overrides,
     )
 
 

@@ -113,6 +113,7 @@ class _Task:
     accept: Accept
     order: Order
     command: str
+    overrides: tuple[str, ...] = ()
 
 
 async def run(
@@ -163,6 +164,7 @@ async def run(
         accept=manifest.accept,
         order=manifest.order,
         command=_command(wanted, options),
+        overrides=manifest.overrides,
     )
     with DirLock(place.path):
         place.keep(manifest.sha256, manifest.content)
@@ -390,6 +392,7 @@ class _Run:
             manifests=task.manifests,
             provider_sha256=task.provider.sha256,
             policy=policy,
+            overrides=task.overrides,
         )
 
     def _summary(self, outcome: Outcome | None, run: RunId, reused: int) -> RunSummary:
@@ -430,6 +433,8 @@ def _command(wanted: Wanted, options: RunOptions) -> str:
         words += ["--provider", wanted.instead]
     if options.out is not None:
         words += ["--out", str(options.out)]
+    for override in wanted.manifest.overrides:
+        words += ["--set", override]
     for glob in options.choice.only:
         words += ["--only", glob]
     return shlex.join(words)

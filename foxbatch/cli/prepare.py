@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from foxbatch.cli import _options as options
-from foxbatch.cli._loading import load
+from foxbatch.cli._loading import STDIN, load
 from foxbatch.cli._terminal import Terminal
-from foxbatch.errors import ExitCode, InvalidError, Problem, Severity
+from foxbatch.errors import ExitCode, InvalidError, Problem, Severity, UsageError
 
 if TYPE_CHECKING:
-    from foxbatch.api import Wanted
+    from foxbatch.api import Instead, Wanted
     from foxbatch.cli.validation import Checked
     from foxbatch.matrix import Job, MatrixCell
 
@@ -29,7 +29,11 @@ _MANIFESTS = click.argument(
 @click.command()
 @_MANIFESTS
 @options.provider_option()
+@options.set_option()
 @click.option("--strict", is_flag=True, help="Warnings and notes count as errors.")
+@click.option(
+    "--fix", is_flag=True, help="Mend in the files what needs nobody to decide."
+)
 @options.formats("text", "json", "github", "sarif")
 @click.pass_obj
 def validate_command(
@@ -37,34 +41,57 @@ def validate_command(
     *,
     manifests: Sequence[str],
     provider: str | None,
+    overrides: tuple[str, ...],
     strict: bool,
+    fix: bool,
     form: str,
 ) -> int:
     """Check manifests and every job they expand to, offline.
 
-    All problems are shown at once; exit code 3 means that there are errors.
+    All problems are shown at once; exit code 3 means that there are errors. With --fix,
+    what is said and decided is about what is left.
 
     \b
     Example:
       foxbatch validate manifests/*.yaml
+      foxbatch validate --fix manifests/film.yaml
     """
+    from foxbatch.api import Instead
     from foxbatch.cli import validation
 
-    checked = [_check(terminal, path, provider, strict=strict) for path in manifests]
+    instead = Instead(provider, overrides)
+    if fix:
+        _fix(terminal, manifests, instead)
+    checked = [_check(terminal, path, instead, strict=strict) for path in manifests]
     validation.show(terminal, checked, form)
     valid = all(one.valid for one in checked)
     return ExitCode.DONE if valid else ExitCode.INVALID
 
 
-def _check(
-    terminal: Terminal, path: str, provider: str | None, *, strict: bool
-) -> Checked:
+def _fix(terminal: Terminal, manifests: Sequence[str], instead: Instead) -> None:
     from foxbatch import api
     from foxbatch.cli import validation
 
-    shown = "<stdin>" if path == "-" else path
+    if STDIN in manifests:
+        raise UsageError(
+            "--fix changes files, and standard input is none",
+            hint="Name the file, or leave --fix out.",
+        )
+    for path in manifests:
+        try:
+            validation.tell_fixed(terminal, api.fix_manifest(Path(path), instead))
+        except InvalidError:  # it cannot be read, which checking it will say
+            continue
+
+
+def _check(terminal: Terminal, path: str, instead: Instead, *, strict: bool) -> Checked:
+    from foxbatch import api
+    from foxbatch.cli import validation
+
+    shown = "<stdin>" if path == STDIN else path
     try:
-        checked = api.check(load(terminal, path, provider))
+        wanted = load(terminal, path, instead.provider, instead.overrides)
+        checked = api.check(wanted)
     except InvalidError as error:
         return validation.Checked(shown, None, error.problems, strict)
     return validation.Checked(shown, len(checked.jobs), checked.problems, strict)
@@ -76,6 +103,7 @@ def _check(
 @click.command()
 @_MANIFESTS
 @options.provider_option()
+@options.set_option()
 @options.only_option()
 @click.option(
     "--cells", is_flag=True, help="Print the cells of the matrix, nothing rendered."
@@ -87,6 +115,7 @@ def expand_command(
     *,
     manifests: Sequence[str],
     provider: str | None,
+    overrides: tuple[str, ...],
     only: tuple[str, ...],
     cells: bool,
     form: str,
@@ -101,7 +130,7 @@ def expand_command(
     """
     from foxbatch.cli import listing
 
-    wanted = [load(terminal, path, provider) for path in manifests]
+    wanted = [load(terminal, path, provider, overrides) for path in manifests]
     jobs = (job for one in wanted for job in _jobs(one, only))
     parts = (cell for one in wanted for cell in _cells(one))
     if form == "jsonl":
@@ -140,6 +169,7 @@ def _cells(wanted: Wanted) -> Iterator[MatrixCell]:
 @options.manifest_argument()
 @options.out_option()
 @options.provider_option()
+@options.set_option()
 @options.only_option()
 @options.formats("table", "json", "jsonl")
 @click.option(
@@ -152,6 +182,7 @@ def plan_command(
     manifest: str,
     out: Path | None,
     provider: str | None,
+    overrides: tuple[str, ...],
     only: tuple[str, ...],
     form: str,
     exit_code: bool,
@@ -167,7 +198,7 @@ def plan_command(
     from foxbatch import api, planner
     from foxbatch.cli import planning
 
-    wanted = load(terminal, manifest, provider)
+    wanted = load(terminal, manifest, provider, overrides)
     plan = api.plan(wanted, out=out, choice=planner.Choice(only=only))
     if form == "table":
         planning.show(terminal, plan, wanted, out or api.default_run_dir(wanted))

@@ -182,6 +182,7 @@ def as_json(problem: Problem) -> dict[str, Json]:
         "jobs": problem.jobs,
         "example": problem.example,
         "related": related,
+        "fix": [{**_place(edit.position), "text": edit.text} for edit in problem.fix],
     }
 
 

@@ -60,6 +60,18 @@ def show(terminal: Terminal, checked: Sequence[Checked], form: str) -> None:
                 terminal.say(f"{visible(one.file)}: {jobs}, valid")
 
 
+def tell_fixed(terminal: Terminal, done: Sequence[Problem]) -> None:
+    """Say on stderr what was mended, a line for each problem."""
+    for problem in done:
+        terminal.say(visible(f"{problem.position}: fixed: {_told(problem)}"))
+
+
+def _told(problem: Problem) -> str:
+    if len(problem.fix) > 1:
+        return f"{problem.message} [{problem.code}]"
+    return f"{problem.message}; it is now {problem.fix[0].text} [{problem.code}]"
+
+
 def as_json(checked: Sequence[Checked]) -> dict[str, Json]:
     """Return the one object of `validate --format json`."""
     return {

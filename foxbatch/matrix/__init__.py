@@ -2,6 +2,7 @@
 
 axes, cells        the product: zip, exclude, include; nothing is rendered
 expansion          the same for all specs of a manifest, with its size
+lookalikes         values that are the same to a person
 variables          the graph of `vars`
 rendering          templates per cell
 requests, jobs     bodies, checked against their model's schema; identities

@@ -10,6 +10,7 @@ from foxbatch.errors import Problem
 from foxbatch.manifest import Manifest
 from foxbatch.matrix.axes import PROMPT, Reading, read_axes, zip_axes
 from foxbatch.matrix.cells import Cell, Product, read_product, warn_of_lone_includes
+from foxbatch.matrix.lookalikes import warn_of_lookalikes
 from foxbatch.matrix.reporting import Report
 from foxbatch.matrix.variables import Variables, resolve
 from foxbatch.sources import Sources, find_root
@@ -100,6 +101,7 @@ def prepare(manifest: Manifest, report: Report) -> tuple[Variables, list[Expansi
             report=report,
         )
         axes = read_axes(reading)
+        warn_of_lookalikes(axes.values(), report)
         if all(axis.choices for axis in axes.values()):
             dimensions = zip_axes(axes, reading)
             found.append(Expansion(reading, read_product(axes, dimensions, reading)))

@@ -15,6 +15,7 @@ from foxbatch.matrix.cells import Cell
 from foxbatch.matrix.expansion import Expansion, Prompt, fits, prepare, too_many
 from foxbatch.matrix.names import Names
 from foxbatch.matrix.outputs import Output
+from foxbatch.matrix.rendering import Slot
 from foxbatch.matrix.reporting import Report, Tally
 from foxbatch.matrix.requests import MODEL, Draft, Recipe, parameters
 from foxbatch.matrix.slugs import labels
@@ -284,7 +285,12 @@ def _placed(problem: Problem, draft: Draft, recipe: Recipe) -> Problem:
     unknown = problem.code == "E-KEY-UNKNOWN"
     place = recipe.key_place(draft, name) if unknown else recipe.place(draft, inside)
     at = pointer(place)
-    return replace(problem, pointer="/".join([at, *rest]))
+    # What one model calls unknown may be right for another: no machine renames it.
+    model = draft.sources.get(MODEL)
+    one_model = isinstance(model, Slot) and not model.matrix
+    own = one_model and place[:1] == ("jobs",) and place[2:3] == ("params",)
+    fix = problem.fix if own else ()
+    return replace(problem, pointer="/".join([at, *rest]), fix=fix)
 
 
 class _Work:

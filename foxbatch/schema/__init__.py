@@ -25,7 +25,7 @@ from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem, Severity, UsageError
 from foxbatch.schema.causes import known, relevant, roots
 from foxbatch.schema.explain import Explanation, Locate, Schema
-from foxbatch.schema.words import nearest, place, pointer, show, suggest
+from foxbatch.schema.words import nearest, only_near, place, pointer, show, suggest
 from foxbatch.yaml12 import Where
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ __all__ = [
     "Schema",
     "load_schema",
     "nearest",
+    "only_near",
     "place",
     "pointer",
     "schema_names",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from foxbatch.canonical import Json
-from foxbatch.errors import Position, Problem
+from foxbatch.errors import Edit, Position, Problem
 from foxbatch.schema.causes import extras, known, missing
 from foxbatch.schema.words import (
     TYPES,
@@ -14,6 +14,7 @@ from foxbatch.schema.words import (
     described,
     either,
     meant,
+    only_near,
     place,
     pointer,
     show,
@@ -112,13 +113,16 @@ class Explanation:
         )
 
     def _unknown(self, extra: str) -> Problem:
-        where = (*self._where, extra)
+        where, names = (*self._where, extra), known(self._error.schema)
+        position, near = self._at(where, key=True), only_near(extra, names)
+        given = isinstance(self._value, dict) and near in self._value
         return Problem(
             code="E-KEY-UNKNOWN",
             message=f"unknown key {show(extra)} in {self._place}",
-            position=self._at(where, key=True),
-            hint=suggest(extra, known(self._error.schema), "Known keys"),
+            position=position,
+            hint=suggest(extra, names, "Known keys"),
             pointer=pointer(where),
+            fix=(Edit(position, near),) if near and not given else (),
         )
 
     def _missing_key(self, key: str) -> Problem:
