@@ -140,15 +140,15 @@ _SHORTEST_ID = 4
 def _names(which: str, job: JobPlanned) -> bool:
     key, equals, glob = which.partition("=")
     if equals:
-        known = _known_as(job)
+        known = facts_about(job)
         return key in known and fnmatch.fnmatchcase(known[key], glob)
     names = (job.spec, job.name, f"{job.spec}/{job.name}", job.job)
     by_id = len(which) >= _SHORTEST_ID and job.job.startswith(which)
     return by_id or any(fnmatch.fnmatchcase(name, which) for name in names)
 
 
-def _known_as(job: JobPlanned) -> dict[str, str]:
-    """Return what `name=value` can say about a job, as people write it."""
+def facts_about(job: JobPlanned) -> dict[str, str]:
+    """Return what `name=value` can say about a job, the values as people write them."""
     label = job.prompt.id if job.prompt is not None else ""
     known: dict[str, object] = {"prompt_id": label, **job.cell, **job.request}
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from foxbatch.api.choosing import unmatched
 from foxbatch.api.looking import (
     JobStatus,
     Status,
@@ -57,4 +58,5 @@ __all__ = [
     "settle",
     "show_path",
     "status",
+    "unmatched",
 ]

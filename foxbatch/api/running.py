@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import random
 import shlex
@@ -16,6 +15,7 @@ import msgspec
 
 from foxbatch.access import SANDBOX_ORIGIN, Access
 from foxbatch.api import summary
+from foxbatch.api.choosing import unmatched
 from foxbatch.api.place import (
     Place,
     check_origin,
@@ -268,18 +268,9 @@ class _Run:
         return self._summary(outcome, run, reused)
 
     def _check_choice(self) -> None:
-        """Raise `UsageError` for a glob that selects nothing: a typo is no success."""
-        wanted = self._task.wanted or ()
-        for glob in self._options.choice.selects_nothing(wanted):
-            known = [job.name for job in wanted] + [job.spec for job in wanted]
-            near = difflib.get_close_matches(glob, dict.fromkeys(known), n=3)
-            names = ", ".join(near or sorted({job.spec for job in wanted})[:5])
-            raise UsageError(
-                f"--only {glob!r} names none of {len(wanted)} jobs",
-                hint=f"Did you mean {names}?"
-                if near
-                else f"Write the name of a job, or a glob; there are {names}.",
-            )
+        """Raise `UsageError` for a choice that selects nothing."""
+        for error in unmatched(self._options.choice, self._task.wanted or ()):
+            raise error
 
     def _check_requests(self, entry: Access | None) -> None:
         """Raise `UsageError` rather than send the key in a prompt or parameter."""

@@ -11,12 +11,15 @@ import click
 from foxbatch.cli import _options as options
 from foxbatch.cli._loading import STDIN, load
 from foxbatch.cli._terminal import Terminal
+from foxbatch.cli._text import visible
 from foxbatch.errors import ExitCode, InvalidError, Problem, Severity, UsageError
 
 if TYPE_CHECKING:
     from foxbatch.api import Instead, Wanted
     from foxbatch.cli.validation import Checked
+    from foxbatch.events import JobPlanned
     from foxbatch.matrix import Job, MatrixCell
+    from foxbatch.planner import Choice
 
 _MANIFESTS = click.argument(
     "manifests", nargs=-1, required=True, type=click.Path(allow_dash=True)
@@ -131,7 +134,7 @@ def expand_command(
     from foxbatch.cli import listing
 
     wanted = [load(terminal, path, provider, overrides) for path in manifests]
-    jobs = (job for one in wanted for job in _jobs(one, only))
+    jobs = _jobs(terminal, wanted, only)
     parts = (cell for one in wanted for cell in _cells(one))
     if form == "jsonl":
         for thing in parts if cells else jobs:
@@ -143,14 +146,31 @@ def expand_command(
     return ExitCode.DONE
 
 
-def _jobs(wanted: Wanted, only: tuple[str, ...]) -> Iterator[Job]:
+def _jobs(
+    terminal: Terminal, wanted: Sequence[Wanted], only: tuple[str, ...]
+) -> Iterator[Job]:
     from foxbatch import api
     from foxbatch.planner import Choice, as_planned
 
-    choice, sha256 = Choice(only=only), wanted.manifest.sha256
-    for job in api.expand(wanted):
-        if choice.selects(as_planned(job, sha256)):
-            yield job
+    choice, seen = Choice(only=only), []
+    for one in wanted:
+        for job in api.expand(one):
+            planned = as_planned(job, one.manifest.sha256)
+            if only:
+                seen.append(planned)
+            if choice.selects(planned):
+                yield job
+    _tell_unmatched(terminal, choice, seen)
+
+
+def _tell_unmatched(
+    terminal: Terminal, choice: Choice, jobs: Sequence[JobPlanned]
+) -> None:
+    """Say on stderr which part of `--only` names no job."""
+    from foxbatch import api
+
+    for error in api.unmatched(choice, jobs):
+        terminal.say(visible(f"{error}. {error.hint}"))
 
 
 def _cells(wanted: Wanted) -> Iterator[MatrixCell]:
@@ -199,7 +219,9 @@ def plan_command(
     from foxbatch.cli import planning
 
     wanted = load(terminal, manifest, provider, overrides)
-    plan = api.plan(wanted, out=out, choice=planner.Choice(only=only))
+    choice = planner.Choice(only=only)
+    plan = api.plan(wanted, out=out, choice=choice)
+    _tell_unmatched(terminal, choice, [job.wanted for job in plan.jobs])
     if form == "table":
         planning.show(terminal, plan, wanted, out or api.default_run_dir(wanted))
     elif form == "json":
