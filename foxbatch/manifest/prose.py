@@ -67,22 +67,29 @@ def _problem(prose: _Prose, file: str) -> Problem | None:
         problem = error.problems[-1]
     else:
         return None
-    line, start = prose.line, prose.column
-    end = start + len(prose.text)
-    column = min(start + problem.position.column - len(prose.lead) - 1, end)
-    if problem.position.line > 1:
-        column = end
-    meant = _meant(prose.text)
+    at, line, start = problem.position, prose.line, prose.column
+    offset = at.column - len(prose.lead) - 1 if at.line == 1 else len(prose.text)
+    message, offset = _plain_reason(prose.text, offset) or (problem.message, offset)
     tabs = len(prose.lead) - len(prose.lead.rstrip("\t"))
-    never_closed = meant.startswith(prose.text)
+    end, meant = start + len(prose.text), _meant(prose.text)
+    closes = meant.startswith(prose.text)  # a quote that is never closed
     return replace(
         problem,
-        position=Position(file, line, column, line, column + 1),
-        hint=problem.hint
-        if never_closed
-        else f"Put the text in quotes: {show(prose.text)}.",
+        message=message,
+        position=Position(file, line, start + offset, line, start + offset + 1),
+        hint=problem.hint if closes else f"Put the text in quotes: {show(prose.text)}.",
         fix=(Edit(Position(file, line, start - tabs, line, end), meant),),
     )
+
+
+def _plain_reason(text: str, offset: int) -> tuple[str, int] | None:
+    """Return why YAML stops at *offset*, and where that is shown, if text tells."""
+    if text[0] in "*&!":
+        return f"text cannot start with {text[0]} unless it is quoted", 0
+    before = text[:offset].rstrip()
+    if text[0] in "[{\"'" and before[1:] and before[-1] in "]}\"'":
+        return f"the text goes on after its closing {before[-1]}", offset
+    return None
 
 
 def _meant(text: str) -> str:

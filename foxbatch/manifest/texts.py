@@ -101,8 +101,14 @@ def with_quotes(problems: Iterable[Problem], document: Document) -> Iterator[Pro
         if where is None or problem.code not in _NO_TEXT:
             yield problem
         else:
-            fix = _in_quotes(document, _written(document, where))
-            yield replace(problem, fix=fix)
+            yield _with_quotes(problem, document, _written(document, where))
+
+
+def _with_quotes(problem: Problem, document: Document, at: Position | None) -> Problem:
+    hint = problem.hint
+    if at is not None and problem.code.startswith("E-YAML"):
+        hint = f"Put the text in quotes: {show(document.source(at))}."
+    return replace(problem, hint=hint, fix=_in_quotes(document, at))
 
 
 def _names(document: Document) -> Iterator[Text]:
@@ -169,7 +175,7 @@ def _cut_in_front(document: Document, where: Where, value: str) -> Iterator[Prob
     name = found[1]
     if name and re.search(rf"\*{re.escape(name)}(?![^\s,\]}}])", document.text):
         return  # an anchor that is used is one
-    what = f"an anchor, &{name}" if name else "a tag"
+    what = "an anchor" if name else "a tag"
     yield Problem(
         "E-TEXT-MARK",
         f"the text begins after {show(found[0].strip())}, which YAML takes for {what}",
