@@ -106,7 +106,7 @@ def with_quotes(problems: Iterable[Problem], document: Document) -> Iterator[Pro
 
 def _with_quotes(problem: Problem, document: Document, at: Position | None) -> Problem:
     hint = problem.hint
-    if at is not None and problem.code.startswith("E-YAML"):
+    if at is not None and problem.code in {"E-YAML-ALIAS", "E-YAML-TAG"}:
         hint = f"Put the text in quotes: {show(document.source(at))}."
     return replace(problem, hint=hint, fix=_in_quotes(document, at))
 
