@@ -23,6 +23,7 @@ _COLOURS = {
     Severity.WARNING: "bold yellow",
     Severity.NOTE: "bold cyan",
 }
+_MOST = 1_000  # shown; nobody reads more, and a stranger may have made a million
 _NARROWEST = 40
 _CHARACTERS_PER_CELL = 4  # looked at; a letter may carry several marks
 _WIDTH_IN_A_PIPE = 100
@@ -48,7 +49,9 @@ def as_text(problems: Sequence[Problem], sources: Sources, *, width: int) -> Tex
     """
     from rich.text import Text
 
-    blocks = [_block(problem, sources, width) for problem in problems]
+    blocks = [_block(problem, sources, width) for problem in problems[:_MOST]]
+    if (rest := len(problems) - _MOST) > 0:
+        blocks.append(Text(f"and {rest:,} more, which --format json has\n", "dim"))
     return Text("\n").join([*blocks, Text(f"{tally(problems)}\n", "bold")])
 
 

@@ -15,7 +15,6 @@ from foxbatch.yaml12 import Document, Scalar, old_reading
 
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
-_TRAILING = re.compile(r"[ \t]+$")
 
 
 def odd_spelling(document: Document, provider: Provider) -> Iterator[Problem]:
@@ -102,17 +101,20 @@ def _turned(scalar: Scalar, found: re.Match[str]) -> Problem:
 
 def _blanks_at_line_ends(document: Document) -> Iterator[Problem]:
     """Yield one note about all blanks at line ends that mean nothing."""
-    inside = _lines_of_texts(document)
+    lines = document.text.split("\n")
+    ends = [n for n, line in enumerate(lines, 1) if line.endswith((" ", "\t"))]
+    inside = _lines_of_texts(document) if ends else set()
     edits: list[Edit] = []
-    for number, line in enumerate(document.text.split("\n"), 1):
-        if number not in inside and (found := _TRAILING.search(line)):
-            start, end = found.start() + 1, len(line) + 1
+    for number in ends:
+        if number not in inside:
+            line = lines[number - 1]
+            start, end = len(line.rstrip(" \t")) + 1, len(line) + 1
             edits.append(Edit(Position(document.file, number, start, number, end), ""))
     if edits:
-        lines = "a line ends" if len(edits) == 1 else f"{len(edits)} lines end"
+        said = "a line ends" if len(edits) == 1 else f"{len(edits):,} lines end"
         yield oddity(
             "N-LINE-BLANKS",
-            f"{lines} in blanks that mean nothing",
+            f"{said} in blanks that mean nothing",
             edits[0].position,
             "Remove them; most editors can do it on saving.",
             fix=tuple(edits),

@@ -125,7 +125,8 @@ def _commas(
         whole = document.source(
             replace(before, end_line=at.line, end_column=at.end_column)
         )
-        if not re.fullmatch(re.escape(first) + r",\s+" + re.escape(second), whole):
+        between = whole[len(first) : len(whole) - len(second)]
+        if whole != f"{first}{between}{second}" or between.rstrip() != ",":
             continue  # in quotes, or on lines of their own: meant so
         if first[:1].isupper() and second[:1].islower():
             yield oddity(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -209,8 +210,11 @@ def read_bounded(stream: BinaryIO) -> bytes:
 
 def _unreadable(path: Path, why: str) -> InvalidError:
     message = f"{path} cannot be read: {why}"
+    hint = ""
+    with contextlib.suppress(OSError, ValueError):  # the name may be none at all
+        hint = _nearby(path)
     return InvalidError(
-        (Problem("E-FILE-MISSING", message, Position(str(path)), _nearby(path)),)
+        (Problem("E-FILE-MISSING", message, Position(str(path)), hint),)
     )
 
 

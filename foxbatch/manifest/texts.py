@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ PROMPT_FORMS = ("text", "lines", "file", "csv", "jsonl", "yaml", "variants")
 _KEYS = ("id", *PROMPT_FORMS)
 _FREE_TEXT = ("prompt", "negative_prompt", "text", "lyrics", "style")
 _BEFORE_ITEM = re.compile(r"\s*(?:-\s+)*(?:[\w-]+:\s+)?")
+_ALIAS = re.compile(r"\*([^\s,\[\]{}]+)")
 _ANCHOR = re.compile(r"&(\S+)\s+|!\s+")
 _MARKS = {
     "?": "a question mark and a blank in front make it a key",
@@ -43,6 +44,7 @@ class Text(NamedTuple):
 
 def eaten_text(document: Document) -> Iterator[Problem]:
     """Yield each text that YAML reads as less than what was written."""
+    aliases = frozenset(_ALIAS.findall(document.text))
     for text in texts(document):
         match text.value:
             case dict(value):
@@ -56,7 +58,7 @@ def eaten_text(document: Document) -> Iterator[Problem]:
                 yield from _cut_by_comment(document, text.where)
             case str(value) if text.free or " " in value:
                 yield from _cut_by_comment(document, text.where)
-                yield from _cut_in_front(document, text.where, value)
+                yield from _cut_in_front(document, text.where, value, aliases)
 
 
 def texts(document: Document) -> Iterator[Text]:
@@ -165,7 +167,9 @@ def _cut_by_comment(document: Document, where: Where) -> Iterator[Problem]:
     )
 
 
-def _cut_in_front(document: Document, where: Where, value: str) -> Iterator[Problem]:
+def _cut_in_front(
+    document: Document, where: Where, value: str, aliases: Container[str]
+) -> Iterator[Problem]:
     """Report a word in front of a text that YAML takes for an anchor or a tag."""
     at = _written(document, where)
     source = "" if at is None else document.source(at)
@@ -173,7 +177,7 @@ def _cut_in_front(document: Document, where: Where, value: str) -> Iterator[Prob
     if found is None or source[found.end() :] != value:
         return
     name = found[1]
-    if name and re.search(rf"\*{re.escape(name)}(?![^\s,\]}}])", document.text):
+    if name and name in aliases:
         return  # an anchor that is used is one
     what = "an anchor" if name else "a tag"
     yield Problem(

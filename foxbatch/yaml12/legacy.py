@@ -28,6 +28,7 @@ _TIMESTAMP = re.compile(
 _NEW_NUMBER = re.compile(
     r"[-+]?[0-9]+|0o[0-7]+|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+"
 )
+_FIRST = frozenset("+-.0123456789yYnNoO")
 _LONGEST = 64  # characters; a longer number is nobody's slip
 
 
@@ -36,7 +37,7 @@ def old_reading(text: str) -> str:
 
     The answer is such as `false`, `a date`, `text` or `the number 969`.
     """
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST or text[:1] not in _FIRST:
         return ""
     if text in {text.lower(), text.capitalize(), text.upper()}:
         known = _BOOL.get(text.lower())
