@@ -10,7 +10,7 @@ from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem
 from foxbatch.lint.reporting import oddity
 from foxbatch.manifest.reading import items, mapping, written_jobs
-from foxbatch.manifest.texts import texts
+from foxbatch.manifest.texts import PROMPT_FORMS, texts
 from foxbatch.schema import show
 from foxbatch.yaml12 import Document, Where
 
@@ -19,9 +19,7 @@ _SURE = re.compile(
     rf"(?<!\$)\{{\{{\s*{_NAME}\s*\}}\}}|\$\{{{_NAME.replace('name', 'n')}\}}"
 )
 _KNOWN = re.compile(rf"(?<![{{$])\{{{_NAME}\}}(?!\}})|<{_NAME.replace('name', 'n')}>")
-_FORMS = frozenset(
-    "lines file csv jsonl yaml variants range linspace random".split()  # noqa: SIM905
-)
+_FORMS = frozenset({*PROMPT_FORMS, "range", "linspace", "random"} - {"text"})
 
 
 def odd_texts(document: Document) -> Iterator[Problem]:
@@ -47,6 +45,8 @@ def _strings(document: Document) -> Iterator[tuple[Where, str]]:
 
 
 def _leftover(document: Document, where: Where, value: str) -> Iterator[Problem]:
+    if "{" not in value and "<" not in value:
+        return
     known = _references(document, where)
     sure, likely = _SURE.search(value), _KNOWN.finditer(value)
     found = [sure, *(one for one in likely if _named(one) in known)]

@@ -17,6 +17,10 @@ from foxbatch.yaml12 import Document, Where
 PROMPT_FORMS = ("text", "lines", "file", "csv", "jsonl", "yaml", "variants")
 _KEYS = ("id", *PROMPT_FORMS)
 _FREE_TEXT = ("prompt", "negative_prompt", "text", "lyrics", "style")
+_NAMES = ("name", "description", "provider", "id", "model", "output")
+# Problems of a value that is no text, where quotes make it one.
+_NO_TEXT = frozenset({"E-TYPE", "E-NUMBER", "E-YAML-ALIAS", "E-YAML-TAG"})
+_OPERATOR = re.compile(r"\$[a-z]+\Z")
 _BEFORE_ITEM = re.compile(r"\s*(?:-\s+)*(?:[\w-]+:\s+)?")
 _ALIAS = re.compile(r"\*([^\s,\[\]{}]+)")
 _ANCHOR = re.compile(r"&(\S+)\s+|!\s+")
@@ -49,7 +53,7 @@ def eaten_text(document: Document) -> Iterator[Problem]:
         match text.value:
             case dict(value):
                 if text.free:
-                    yield from _text_as_mapping(document, text.where, value)
+                    yield from _text_as_mapping(document, text, value)
                 if isinstance(value.get("text"), str):
                     yield from _cut_by_comment(document, (*text.where, "text"))
             case list(items_) if text.prompt:
@@ -86,9 +90,6 @@ def _param_texts(where: Where, owner: Mapping[str, Json]) -> Iterator[Text]:
 
 
 # ---- What was meant
-
-_NAMES = ("name", "description", "provider", "id", "model", "output")
-_NO_TEXT = frozenset({"E-TYPE", "E-NUMBER", "E-YAML-ALIAS", "E-YAML-TAG"})
 
 
 def with_quotes(problems: Iterable[Problem], document: Document) -> Iterator[Problem]:
@@ -212,24 +213,26 @@ def _text_as_list(
 
 
 def _text_as_mapping(
-    document: Document, where: Where, value: dict[str, Json]
+    document: Document, text: Text, value: dict[str, Json]
 ) -> Iterator[Problem]:
     """Report text that a colon, a comma or braces turned into a mapping."""
     stray = [key for key in value if key not in _KEYS]
-    if not stray or re.match(r"\$(?!\{\{)", stray[0]):
+    if not stray or _OPERATOR.match(stray[0]):
         return
     cut = isinstance(value.get("text"), str)
     if cut and all(value[key] is None for key in stray):
-        yield _cut_by_comma(document, where, value, stray)
-    elif len(value) == len(stray) and _is_prose(value):
-        yield _made_a_mapping(document, where, value, stray[0])
+        yield _cut_by_comma(document, text.where, value, stray)
+    elif len(value) == len(stray) and _is_prose(value, nested=text.prompt):
+        yield _made_a_mapping(document, text.where, value, stray[0])
 
 
-def _is_prose(value: dict[str, Json]) -> bool:
+def _is_prose(value: dict[str, Json], *, nested: bool) -> bool:
     """Return whether a mapping without one known key was meant to be text."""
     if len(value) > 1:
         return all(inner is None for inner in value.values())
-    (key,) = value
+    ((key, inner),) = value.items()
+    if isinstance(inner, list | dict) and not nested:
+        return False
     return only_near(key.casefold(), _KEYS) is None
 
 
