@@ -225,6 +225,11 @@ FINE = {
         'matrix: {axes: {image_urls: [["https://x.y/a", "https://x.y/b"]]}}',
         params=f"{PARAMS}, generation_type: reference-to-video, duration: 8",
     ),
+    "a list of defaults that an axis replaces": manifest(
+        'matrix: {axes: {image_urls: [["https://x.y/a"]]}}',
+        params=f"{PARAMS}, generation_type: reference-to-video, duration: 8",
+        top='defaults: {params: {image_urls: ["https://x.y/a", "https://x.y/b"]}}',
+    ),
     "values of an axis that differ in case": manifest(
         "matrix: {axes: {at: [Sun, sun]}}", prompts='["At ${{ matrix.at }}"]'
     ),

@@ -160,13 +160,18 @@ def _in_order(problems: Iterable[Problem], manifest: Manifest) -> tuple[Problem,
 
 def check(wanted: Wanted) -> Checked:
     """Expand everything and return the valid jobs with all problems. Offline."""
-    problems: list[Problem] = list(wanted.manifest.document.problems)
-    jobs = tuple(expand_matrix(wanted.manifest, wanted.provider, problems.append))
+    jobs, problems = _expanded(wanted)
     # What is wrong is not called odd as well.
     wrong = {p.position for p in problems if p.severity is Severity.ERROR}
     odd = lint(wanted.manifest, wanted.provider, jobs)
     problems += [problem for problem in odd if problem.position not in wrong]
     return Checked(jobs, _in_order(problems, wanted.manifest))
+
+
+def _expanded(wanted: Wanted) -> tuple[tuple[Job, ...], list[Problem]]:
+    problems: list[Problem] = list(wanted.manifest.document.problems)
+    jobs = tuple(expand_matrix(wanted.manifest, wanted.provider, problems.append))
+    return jobs, problems
 
 
 def expand(wanted: Wanted) -> Iterator[Job]:
@@ -187,7 +192,8 @@ def checked_jobs(wanted: Wanted) -> Checked:
     Raises:
         InvalidError: With all problems, when there is an error among them.
     """
-    checked = check(wanted)
+    jobs, problems = _expanded(wanted)
+    checked = Checked(jobs, _in_order(problems, wanted.manifest))
     if not checked.valid:
         raise InvalidError(checked.problems)
     return checked

@@ -69,20 +69,19 @@ def _lists(
     jobs: Sequence[Job],
 ) -> Iterator[Problem]:
     """Yield a note for each list that would also be right value by value."""
+    lists = {spec.id: _lists_of(spec) for spec in specs.values()}
     told: set[tuple[Where, str]] = set()
     for job in jobs:
-        spec = specs[job.spec]
-        written = {**spec.default_params, **spec.params}
-        for name, value in job.request.items():
-            where = _source(spec, name)
-            if not _is_list(written.get(name)) or (where, job.model) in told:
+        for name, value in lists[job.spec].items():
+            where = _source(specs[job.spec], name)
+            if (where, job.model) in told or job.request.get(name) != value:
                 continue
             told.add((where, job.model))
             checker = Checker(provider.models[job.model].schema)
             if _each_alone_is_valid(checker, job, name, value):
                 yield oddity(
                     "N-PARAM-LIST",
-                    f"{name} is one list of {len(_items(value))} values in one request",
+                    f"{name} is one list of {len(value)} values in one request",
                     manifest.document.position(where),
                     "For a job with each of them, make it an axis of lists: "
                     f"{name}: [[…], […]] in `matrix.axes`.",
@@ -90,18 +89,24 @@ def _lists(
                 )
 
 
-def _items(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
+def _lists_of(spec: Spec) -> dict[str, list[Json]]:
+    """Return the parameters that are written as lists of several values."""
+    written = {**spec.default_params, **spec.params}
+    return {
+        name: value
+        for name, value in written.items()
+        if isinstance(value, list) and len(value) > 1 and not _refers(value)
+    }
 
 
-def _is_list(written: Json) -> bool:
-    """Return whether *written* is a list of several values without references."""
+def _refers(value: Json) -> bool:
     try:
-        names = list(Pattern.parse(written).names)
+        return bool(list(Pattern.parse(value).names))
     except TemplateError:
-        return False
-    return len(_items(written)) > 1 and not names
+        return True
 
 
-def _each_alone_is_valid(checker: Checker, job: Job, name: str, value: Json) -> bool:
-    return all(checker.is_valid({**job.request, name: [one]}) for one in _items(value))
+def _each_alone_is_valid(
+    checker: Checker, job: Job, name: str, values: list[Json]
+) -> bool:
+    return all(checker.is_valid({**job.request, name: [one]}) for one in values)
