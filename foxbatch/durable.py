@@ -33,12 +33,12 @@ def sync_folder(folder: Path, fsync: Fsync | None = None) -> None:
         os.close(handle)
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, fsync: Fsync | None = None) -> None:
     """Make *folder* and what is missing above it; their names are then durable."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for place in missing:
-        sync_folder(place.parent)
+        sync_folder(place.parent, fsync)
 
 
 def write_whole(path: Path, chunks: Iterable[bytes]) -> None:

@@ -14,6 +14,12 @@ import msgspec
 from foxbatch.canonical import Digest, JobId, Json
 
 FORMAT = 1
+
+EXPIRED = "expired"
+"""Failure class of results that vanished before they were fetched."""
+
+WRITTEN_OFF = "written_off"
+"""Failure class of a job that a person gave up."""
 """Version of the ledger format that this foxbatch writes."""
 
 RunId = NewType("RunId", str)
@@ -429,40 +435,45 @@ def encode(event: Event) -> bytes:
     return _encoder.encode(event) + b"\n"
 
 
+class NewerError(ValueError):
+    """A whole line that a newer foxbatch wrote: neither damaged nor torn."""
+
+
 def decode(line: bytes) -> Event:
     """Return the fact on one *line*.
 
     Raises:
-        ValueError: It is no fact that this foxbatch knows; the message says whether
-            it is damaged, unknown, or written by a newer version.
+        NewerError: A newer foxbatch wrote it.
+        ValueError: It is no fact: damaged, or not whole.
     """
     try:
         # Decoded first: msgspec looks at the bytes of what it keeps alone.
         event: Event = _decoder.decode(line.decode())
     except ValueError as error:  # msgspec's own, or text that is not UTF-8
-        raise ValueError(_why_unreadable(line, error)) from None
+        raise _unreadable(line, error) from None
     if event.v > FORMAT:
-        raise ValueError(_too_new(event.v))
+        raise _newer_format(event.v)
     if event.v < 1 or event.seq < 1 or not event.at or not event.run:
         raise ValueError("the common fields v, seq, at and run are incomplete")
     return event
 
 
-def _why_unreadable(line: bytes, error: ValueError) -> str:
+def _unreadable(line: bytes, error: ValueError) -> ValueError:
     try:
         fields = _header.decode(line)
     except ValueError:
-        return f"not a JSON object ({error})"
+        return ValueError(f"not a JSON object ({error})")
     version, event = fields.get("v"), fields.get("event")
     if isinstance(version, int) and version > FORMAT:
-        return _too_new(version)
+        return _newer_format(version)
     if not isinstance(event, str) or event not in WORDS:
-        return f"unknown event {event!r}; a newer foxbatch may have written it"
-    return f"a {event} that is not complete ({error})"
+        return NewerError(f"unknown event {event!r}")
+    return ValueError(f"a {event} that is not complete ({error})")
 
 
-def _too_new(version: int) -> str:
-    return f"format {version}, but this foxbatch reads up to {FORMAT}: upgrade it"
+def _newer_format(version: int) -> NewerError:
+    known = f"and this foxbatch reads formats up to {FORMAT}"
+    return NewerError(f"format {version}, {known}")
 
 
 def ledger_schema() -> dict[str, Json]:

@@ -39,6 +39,7 @@ from foxbatch.events import (
     FORMAT,
     ArtifactStored,
     Event,
+    NewerError,
     RunId,
     RunStarted,
     decode,
@@ -89,12 +90,16 @@ class LedgerWriter:
         # No colon in the name: it has to exist on every file system.
         self.path = folder / f"{started}-{run}.jsonl"
         try:
-            make_folder(folder)
+            make_folder(folder, fsync)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._handle = os.open(self.path, flags | getattr(os, "O_BINARY", 0), 0o644)
-            sync_folder(folder)
-            sync_folder(folder.parent)
         except OSError as error:
+            raise _cannot_write(self.path, error) from error
+        try:
+            sync_folder(folder, fsync)
+            sync_folder(folder.parent, fsync)
+        except OSError as error:
+            os.close(self._handle)
             raise _cannot_write(self.path, error) from error
 
     def append(self, *events: EventT, durable: bool = False) -> tuple[EventT, ...]:
@@ -197,6 +202,8 @@ def read_facts(path: Path, *, on_torn: Callable[[str], None]) -> Iterator[Event]
     for number, line in enumerate(lines, start=1):
         try:
             event = decode(line)
+        except NewerError as error:
+            raise _too_new(path, number, error) from None
         except ValueError as error:
             if number == len(lines) and not line.endswith(b"\n"):
                 torn = True
@@ -245,6 +252,16 @@ def _damaged(path: Path, number: int, why: str) -> LedgerError:
     )
 
 
+def _too_new(path: Path, number: int, error: NewerError) -> LedgerError:
+    return LedgerError(
+        f"{path}:{number}: {error}",
+        hint=(
+            "Upgrade foxbatch: a newer one wrote that line. If none did, the file is "
+            "damaged: restore it from git or a backup."
+        ),
+    )
+
+
 def read_folder(folder: Path) -> LedgerReading:
     """Return what all ledger files in *folder* say together; nothing for no folder.
 
@@ -281,7 +298,7 @@ class DirLock:
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
         # Not zero: whoever only looks whether the lock is held holds it for a moment.
-        self._lock = filelock.FileLock(run_dir / ".lock", timeout=0.3)
+        self._lock = _system_lock(run_dir, timeout_s=0.3)
 
     def __enter__(self) -> None:
         try:
@@ -296,6 +313,12 @@ class DirLock:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+
+def _system_lock(run_dir: Path, *, timeout_s: float) -> filelock.BaseFileLock:
+    # Never a soft lock, which is a file that outlives a killed process.
+    path = run_dir / ".lock"
+    return filelock.FileLock(path, timeout=timeout_s, fallback_to_soft=False)
 
 
 def last_writer(folder: Path) -> str:
@@ -328,7 +351,7 @@ def live_runs(state: BatchState, run_dir: Path, *, host: str) -> Mapping[RunId, 
     here = [started for started in _unfinished(state) if started.host == host]
     if not here or not (run_dir / ".lock").exists():
         return {}
-    probe = filelock.FileLock(run_dir / ".lock", timeout=0)
+    probe = _system_lock(run_dir, timeout_s=0)
     try:
         with probe:
             return {}

@@ -46,6 +46,7 @@ from typing import TypeAlias, TypeVar
 from foxbatch.canonical import JobId
 from foxbatch.errors import TransitionError
 from foxbatch.events import (
+    EXPIRED,
     ArtifactStored,
     AttemptFact,
     AttemptId,
@@ -228,8 +229,9 @@ class Attempt:
     """All that is known about one attempt: a join of facts, nothing is lost.
 
     The optional facts hold the latest one of their kind by (at, run, seq), except
-    `accepted` and `settled`, where the earliest stands. `heard_at` is when the last
-    of them happened.
+    `accepted` and `settled`, where the earliest stands, and `failed`, where the word
+    that results have expired outranks what the service said. `heard_at` is when the
+    last of them happened.
     """
 
     id: AttemptId
@@ -285,6 +287,18 @@ class Attempt:
         """Whether it was paid for, or may have been."""
         return self.submission not in (Submission.NONE, Submission.REFUSED)
 
+    @property
+    def lost(self) -> bool:
+        """Whether nothing will come of it.
+
+        Where one file says failed and another one completed, there are results to
+        fetch: only who saw them can say that they are gone.
+        """
+        failed, results = self.failed, self.results
+        if failed is None or results is None or failed.error_class == EXPIRED:
+            return failed is not None
+        return failed.run == results.run and failed.seq > results.seq
+
     def phase(self, *, alive: bool) -> Phase:
         """Return what this attempt makes of its job.
 
@@ -293,7 +307,7 @@ class Attempt:
         """
         if self.succeeded is not None:
             return Phase.DONE
-        if self.failed is not None or self.submission is Submission.WRITTEN_OFF:
+        if self.lost or self.submission is Submission.WRITTEN_OFF:
             return Phase.FAILED
         if self.submission >= Submission.TASK_SETTLED:
             if self.remote is Remote.COMPLETED:
@@ -330,7 +344,7 @@ class Attempt:
                 known = self.artifacts.get(event.item)
                 self.artifacts[event.item] = _later(known, event)
             case JobFailed():
-                self.failed = _later(self.failed, event)
+                self._fail(event)
             case JobSucceeded():
                 self.succeeded = _later(self.succeeded, event)
             case _:  # facts about runs and plans are the batch's
@@ -351,6 +365,14 @@ class Attempt:
             if known == rank:
                 event = _earlier(self.settled, event)
         self.settled = event
+
+    def _fail(self, event: JobFailed) -> None:
+        known = self.failed
+        expired = event.error_class == EXPIRED
+        if known is None or expired is (known.error_class == EXPIRED):
+            self.failed = _later(known, event)
+        elif expired:
+            self.failed = event
 
     def _watch(self, event: StatusSeen | WatchEnded | ResultsSeen) -> None:
         # There is a task. Where the file that says which is missing, the attempt is

@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from foxbatch.canonical import Digest, JobId
-from foxbatch.events import AttemptId, JobPlanned, PromptText, RunId
+from foxbatch.events import WRITTEN_OFF, AttemptId, JobPlanned, PromptText, RunId
 from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
 from foxbatch.matrix import Job
 from foxbatch.policy import Order, RetryPolicy
@@ -30,9 +30,6 @@ class Action(StrEnum):
     KEEP = "keep"
     ORPHAN = "orphan"
 
-
-WRITTEN_OFF = "written_off"
-"""Failure class of a job that a person gave up."""
 
 BUYS = frozenset({Action.SUBMIT, Action.RETRY})
 """Actions that send a POST."""

@@ -15,7 +15,14 @@ from foxbatch.canonical import Digest, JobId
 from foxbatch.clock import from_text
 from foxbatch.durable import write_whole
 from foxbatch.errors import RunDirError
-from foxbatch.events import JobPlanned, MediaFacts, PromptText, RunId, WatchEnded
+from foxbatch.events import (
+    WRITTEN_OFF,
+    JobPlanned,
+    MediaFacts,
+    PromptText,
+    RunId,
+    WatchEnded,
+)
 from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
 
 
@@ -222,12 +229,12 @@ def failure_of(phase: Phase, attempt: Attempt | None) -> Failure | None:
     """Return why a job is not done, in its leading attempt's words, or None."""
     if attempt is None or phase in (Phase.DONE, Phase.RUNNING, Phase.SUBMITTING):
         return None
-    if attempt.failed is not None:
+    if attempt.failed is not None and attempt.lost:
         failed = attempt.failed
         return Failure(failed.error_class, failed.code, failed.message)
     if phase is Phase.FAILED:
         why = attempt.settled.why if attempt.settled is not None else ""
-        return Failure("written_off", "", why)
+        return Failure(WRITTEN_OFF, "", why)
     if phase is Phase.HELD:
         if attempt.unknown is None:
             return Failure("unknown", "", "the process ended before an answer came")

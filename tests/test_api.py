@@ -103,6 +103,41 @@ async def test_a_run_ends_with_files_records_and_a_summary(
     assert (summary.run_dir / "manifests").is_dir()
 
 
+async def test_collect_accepts_the_failures_that_the_manifest_accepts(
+    write: WriteManifest,
+) -> None:
+    path = write("A fox [sandbox:fail service_error]", more="accept: {failed: 100%}\n")
+    first = await api.run(api.load_manifest(path), OPTIONS)
+
+    again = await api.collect(first.run_dir, OPTIONS)
+
+    assert first.counts == again.counts == {"failed": 1}
+    assert first.exit_code == again.exit_code == ExitCode.DONE
+
+
+async def test_collect_needs_no_manifest(write: WriteManifest) -> None:
+    """It was kept; where it is lost, nothing about failures is known."""
+    path = write("A fox [sandbox:fail service_error]", more="accept: {failed: 100%}\n")
+    first = await api.run(api.load_manifest(path), OPTIONS)
+    for kept in (first.run_dir / "manifests").iterdir():
+        kept.unlink()
+
+    again = await api.collect(first.run_dir, OPTIONS)
+
+    assert again.exit_code == ExitCode.FAILED_JOBS
+
+
+async def test_a_button_knows_its_reasons(write: WriteManifest) -> None:
+    stop = api.StopButton()
+    stop.press()
+
+    summary = await api.run(api.load_manifest(write("A fox")), OPTIONS, stop=stop)
+
+    assert (summary.exit_code, summary.counts) == (ExitCode.INTERRUPTED, {"new": 1})
+    with pytest.raises(ValueError, match="no reason"):
+        stop.press("enough")  # type: ignore[arg-type]
+
+
 async def test_a_second_run_reuses_everything_and_writes_no_ledger_file(
     write: WriteManifest,
 ) -> None:
@@ -780,6 +815,23 @@ class TestAProviderFile:
         assert "--same-account" in caught.value.hint
         assert summary.submitted == 0
 
+    async def test_the_directory_of_another_account_is_left_as_it_was(
+        self, write: WriteManifest, tmp_path: Path, url: str
+    ) -> None:
+        (tmp_path / "mine.yaml").write_text(self.FILE.format(url))
+        mine = str(tmp_path / "mine.yaml")
+        first = replace(OPTIONS, environ={"FOXBATCH_KEY_MINE": "sk-1"})
+        second = replace(OPTIONS, environ={"FOXBATCH_KEY_MINE": "sk-2"})
+        run_dir = (
+            await api.run(api.load_manifest(write("A fox"), provider=mine), first)
+        ).run_dir
+        before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
+
+        with pytest.raises(OriginError):
+            await api.run(api.load_manifest(write("A hare"), provider=mine), second)
+
+        assert before == {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
+
     async def test_its_key_may_stand_in_a_file(
         self, write: WriteManifest, tmp_path: Path, url: str
     ) -> None:
@@ -809,10 +861,12 @@ async def test_a_glob_that_names_no_job_is_no_success(
 ) -> None:
     options = replace(OPTIONS, choice=api.Choice(only=(glob,)))
 
+    wanted = api.load_manifest(write("A fox", "A hare"))
     with pytest.raises(UsageError, match="names none of 2 jobs") as caught:
-        await api.run(api.load_manifest(write("A fox", "A hare")), options)
+        await api.run(wanted, options)
 
     assert "shot" in caught.value.hint
+    assert not api.default_run_dir(wanted).exists()
 
 
 async def test_a_glob_that_is_nearly_right_is_told_so(write: WriteManifest) -> None:
@@ -824,14 +878,15 @@ async def test_a_glob_that_is_nearly_right_is_told_so(write: WriteManifest) -> N
     assert "Did you mean shot?" in caught.value.hint
 
 
-async def test_a_key_in_a_prompt_is_not_sent(write: WriteManifest) -> None:
-    keyed = {"FOXAPI_API_KEY": "sk-very-secret", "FOXAPI_BASE_URL": "http://[::1]:9"}
-    wanted = api.load_manifest(write("A fox sk-very-secret"), provider="foxapi")
+@pytest.mark.parametrize("key", ["sk-very-secret", 'sk-"very\\secret'])
+async def test_a_key_in_a_prompt_is_not_sent(write: WriteManifest, key: str) -> None:
+    keyed = {"FOXAPI_API_KEY": key, "FOXAPI_BASE_URL": "http://[::1]:9"}
+    wanted = api.load_manifest(write(f"A fox {key}"), provider="foxapi")
 
     with pytest.raises(UsageError, match="would send the API key") as caught:
         await api.run(wanted, replace(OPTIONS, environ=keyed))
 
-    assert "sk-very-secret" not in str(caught.value)
+    assert "secret" not in str(caught.value)
     assert not list(api.default_run_dir(wanted).glob("ledger/*"))
 
 

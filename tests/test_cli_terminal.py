@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -270,6 +271,18 @@ class TestProgram:
     def test_its_name_does_where_the_shell_finds_it(
         self, monkeypatch: pytest.MonkeyPatch, script: Path
     ) -> None:
+        typed = self.typed(monkeypatch, script, str(script), str(script.parent))
+
+        assert typed == "foxbatch"
+
+    def test_a_launcher_of_windows_is_known_by_its_name(
+        self, monkeypatch: pytest.MonkeyPatch, script: Path
+    ) -> None:
+        """It is called foxbatch.exe, and says that it is called foxbatch."""
+        script.unlink()
+        launcher = str(script.with_suffix(".exe"))
+        monkeypatch.setattr(shutil, "which", lambda _: launcher)
+
         typed = self.typed(monkeypatch, script, str(script), str(script.parent))
 
         assert typed == "foxbatch"

@@ -9,6 +9,7 @@ import pytest
 
 from foxbatch.errors import TransitionError
 from foxbatch.events import (
+    EXPIRED,
     AttemptFact,
     AttemptId,
     Event,
@@ -181,6 +182,36 @@ def test_a_refused_group_of_facts_leaves_all_as_it_was() -> None:
 )
 def test_where_a_job_stands_after(events: Sequence[Event], phase: Phase) -> None:
     assert job_after(*events).phase() is phase
+
+
+@pytest.mark.parametrize("failed_first", [True, False])
+def test_results_outweigh_what_another_run_was_told(
+    failed_first: bool,
+) -> None:
+    """Bought again, they would be paid for twice; so they are asked for."""
+    bought = file_of(RUN, [PLANNED, INTENDED, ACCEPTED])
+    failed = file_of(LATER_RUN, [REMOTE_FAILED, FAILED])
+    seen = file_of(RunId("cccccccccc"), [RESULTS])
+    later = [failed, seen] if failed_first else [seen, failed]
+
+    job = fold(fact for file in (bought, *later) for fact in file).jobs[JOB]
+
+    assert job.phase() is Phase.DOWNLOADING
+
+
+def test_results_that_are_gone_are_gone_in_every_file() -> None:
+    expired = msgspec.structs.replace(FAILED, error_class=EXPIRED)
+    bought = file_of(RUN, [PLANNED, INTENDED, ACCEPTED, RESULTS, expired])
+    files: list[list[Event]] = [
+        [RESULTS],
+        [REMOTE_FAILED, FAILED],
+        [RESULTS, WATCH_ENDED],
+    ]
+    for later in files:
+        facts = [*bought, *file_of(LATER_RUN, later)]
+
+        assert fold(facts).jobs[JOB].phase() is Phase.FAILED
+        assert fold(facts[::-1]).jobs[JOB].phase() is Phase.FAILED
 
 
 def test_an_intent_of_a_run_that_is_alive_is_being_submitted() -> None:

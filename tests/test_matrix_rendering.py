@@ -199,6 +199,18 @@ def test_a_template_that_cannot_be_rendered_is_one_error(
     assert says in outcome.only(code).message
 
 
+def test_a_prompt_that_becomes_no_text_may_be_referred_to() -> None:
+    outcome = expand_job(
+        """
+        prompts: ["${{ vars.many }}"]
+        params: {generation_type: "not ${{ matrix.prompt }}"}
+        """,
+        top="vars: {many: [a, b]}",
+    )
+
+    assert sorted(outcome.errors) == ["E-REF-TYPE", "E-TYPE"]
+
+
 def test_an_unknown_name_points_into_its_text() -> None:
     outcome = expand_job("""
         matrix: {axes: {animal: [fox, dog], seed: [1, 2]}}

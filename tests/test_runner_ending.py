@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from foxbatch.errors import ExitCode, LedgerError
 from foxbatch.events import Event, JobPlanned, SubmitAccepted, SubmitUnknown
 from foxbatch.lifecycle import Phase
 from foxbatch.policy import Limits, RetryPolicy
-from foxbatch.runner import StopButton
+from foxbatch.runner import Ending, StopButton
 from tests.runner_harness import (
     UNREACHABLE,
     Ran,
@@ -40,7 +42,12 @@ def world(tmp_path: Path) -> World:
 
 
 async def run_and_press(
-    world: World, jobs: int, *, after_s: float, story: str = SLOW, why: str = "stop"
+    world: World,
+    jobs: int,
+    *,
+    after_s: float,
+    story: str = SLOW,
+    why: Ending = "interrupted",
 ) -> tuple[Ran, float]:
     """Press the button *after_s*; return what was left, and when the run ended."""
     stop = StopButton()
@@ -154,13 +161,13 @@ class TestCancellationFromOutside:
 
 
 class FullAfter:
-    """A disk that has room for so many durable writes."""
+    """A disk that has room for so many durable writes to files."""
 
     def __init__(self, writes: int) -> None:
         self._left = writes
 
     def __call__(self, handle: int) -> None:
-        self._left -= 1
+        self._left -= stat.S_ISREG(os.fstat(handle).st_mode)
         if self._left < 0:
             full_disk(handle)
 

@@ -271,6 +271,15 @@ class TestRestarting:
 
         assert seen.json()["id"] == task
 
+    def test_a_folder_that_cannot_be_used_is_said(self, tmp_path: Path) -> None:
+        (tmp_path / "state").write_text("a file")
+
+        with (
+            pytest.raises(RunDirError, match=r"cannot keep its tasks in .*state"),
+            EmbeddedSandbox(state_dir=tmp_path / "state"),
+        ):
+            pass
+
     def test_a_torn_last_line_is_cut_off(self, tmp_path: Path) -> None:
         file = tmp_path / "tasks.jsonl"
         file.write_bytes(b'{"v":1,"task":{"id":"ta')

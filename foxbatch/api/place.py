@@ -7,10 +7,11 @@ from pathlib import Path
 
 from foxbatch.api.wanted import Wanted, load_manifest
 from foxbatch.canonical import Digest
-from foxbatch.durable import write_whole
-from foxbatch.errors import OriginError, RunDirError, UsageError
+from foxbatch.durable import make_folder, write_whole
+from foxbatch.errors import InvalidError, OriginError, RunDirError, UsageError
 from foxbatch.events import Origin, RunStarted
 from foxbatch.lifecycle import BatchState
+from foxbatch.manifest import Manifest, parse_manifest
 from foxbatch.provider import Provider, builtin_names, load_provider, parse_provider
 from foxbatch.sources import find_root
 
@@ -46,7 +47,7 @@ class Place:
         if path.exists():
             return
         try:
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             write_whole(path, [content])
         except OSError as error:
             raise RunDirError(
@@ -161,3 +162,19 @@ def provider_of(place: Place, state: BatchState) -> Provider:
             hint="Copy the whole run directory, with its folder manifests/.",
         ) from error
     return parse_provider(content, shown_as=str(path), folder=None)
+
+
+def last_manifest(place: Place, state: BatchState) -> Manifest | None:
+    """Return the manifest that was run here last, None where that cannot be read.
+
+    Its file was kept; a newer foxbatch may understand other manifests.
+    """
+    named = [ref for started in starts(state) for ref in started.manifests]
+    if not named:
+        return None
+    last = named[-1]
+    try:
+        content = place.kept(last.sha256).read_bytes()
+        return parse_manifest(content, path=None, shown_as=last.path)
+    except (OSError, InvalidError):
+        return None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import random
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +19,7 @@ from foxbatch.api.place import (
     Place,
     check_origin,
     default_run_dir,
+    last_manifest,
     provider_of,
 )
 from foxbatch.api.provenance import start_fact
@@ -27,8 +27,8 @@ from foxbatch.api.service import RunOptions, known_access, reached
 from foxbatch.api.summary import RunSummary
 from foxbatch.api.wanted import Wanted, checked_jobs
 from foxbatch.artifacts import Store
-from foxbatch.canonical import JobId
-from foxbatch.client import ServiceClient
+from foxbatch.canonical import Digest, JobId
+from foxbatch.client import ServiceClient, without_secrets
 from foxbatch.clock import Clock, SystemClock
 from foxbatch.errors import ExitCode, UsageError, most_urgent
 from foxbatch.events import Event, JobPlanned, ManifestRef, Origin, RunId, RunStarted
@@ -106,6 +106,7 @@ class _Task:
     provider: Provider
     wanted: tuple[JobPlanned, ...] | None
     manifests: tuple[ManifestRef, ...]
+    kept: Mapping[Digest, bytes]
     limits: Limits
     retry: RetryPolicy
     poll: PollPolicy
@@ -157,6 +158,7 @@ async def run(
         manifests=(
             ManifestRef(sha256=manifest.sha256, name=manifest.name, path=shown),
         ),
+        kept={manifest.sha256: manifest.content},
         limits=manifest.limits(wanted.provider.limits),
         retry=manifest.retry,
         poll=manifest.poll,
@@ -166,8 +168,9 @@ async def run(
         command=_command(wanted, options),
         overrides=manifest.overrides,
     )
+    for error in unmatched(options.choice, task.wanted or ()):
+        raise error
     with DirLock(place.path):
-        place.keep(manifest.sha256, manifest.content)
         started = _Run(task, options, audience, confirm=confirm, stop=stop, clock=clock)
         return await started.carry_out()
 
@@ -191,7 +194,8 @@ async def collect(
     options = options or RunOptions()
     place = Place(run_dir)
     with DirLock(place.path):
-        provider = provider_of(place, read_folder(place.ledger).state)
+        state = read_folder(place.ledger).state
+        provider, last = provider_of(place, state), last_manifest(place, state)
         task = _Task(
             place=place,
             folder=run_dir,
@@ -199,11 +203,13 @@ async def collect(
             provider=provider,
             wanted=None,
             manifests=(),
-            limits=provider.limits,
-            retry=RetryPolicy(),
-            poll=PollPolicy(),
+            kept={},
+            limits=last.limits(provider.limits) if last else provider.limits,
+            # What failed is not bought again here, whatever the manifest says.
+            retry=replace(last.retry, attempts=1) if last else RetryPolicy(),
+            poll=last.poll if last else PollPolicy(),
             budget=Budget(jobs=0),
-            accept=Accept(),
+            accept=last.accept if last else Accept(),
             order="declared",
             command="",
         )
@@ -247,7 +253,6 @@ class _Run:
         """Do what is to be done and return what it came to."""
         task, state = self._task, self._reading.state
         reused = sum(job.phase is Phase.DONE for job in self._plan.jobs)
-        self._check_choice()
         entry = known_access(task.provider, self._options)
         origin = SANDBOX_ORIGIN if entry is None else entry.origin
         same_account = self._options.same_account
@@ -267,18 +272,14 @@ class _Run:
             outcome, run = await self._work(found, origin, news)
         return self._summary(outcome, run, reused)
 
-    def _check_choice(self) -> None:
-        """Raise `UsageError` for a choice that selects nothing."""
-        for error in unmatched(self._options.choice, self._task.wanted or ()):
-            raise error
-
     def _check_requests(self, entry: Access | None) -> None:
         """Raise `UsageError` rather than send the key in a prompt or parameter."""
         if entry is None or entry.key is None:
             return
-        secret = entry.key.reveal()
+        secrets = (entry.key.reveal(),)
         for job in self._plan.with_action(*BUYS):
-            if secret in msgspec.json.encode(job.wanted.request).decode():
+            sent = msgspec.json.encode(job.wanted.request).decode()
+            if without_secrets(sent, secrets) != sent:
                 # Not by its name: that begins with the first words of the prompt.
                 raise UsageError(
                     f"job {job.id} of {job.wanted.spec!r} would send the API key in "
@@ -328,7 +329,9 @@ class _Run:
         self, entry: Access, origin: Origin, news: Sequence[JobPlanned]
     ) -> tuple[Outcome, RunId]:
         task, clock = self._task, self._clock
-        task.place.keep(task.provider.sha256, task.provider.content)
+        kept = {**task.kept, task.provider.sha256: task.provider.content}
+        for digest, content in kept.items():
+            task.place.keep(digest, content)
         run = new_run_id()
         writer = LedgerWriter(task.place.ledger, run, clock)
         observers = [listener.happened for listener in self._audience]
@@ -368,12 +371,12 @@ class _Run:
 
     def _started(self, origin: Origin) -> RunStarted:
         task = self._task
-        retry = dataclasses.asdict(task.retry)
+        retry = asdict(task.retry)
         policy = {
-            "limits": dataclasses.asdict(task.limits),
+            "limits": asdict(task.limits),
             "retry": retry | {"classes": sorted(task.retry.classes)},
-            "poll": dataclasses.asdict(task.poll),
-            "budget": dataclasses.asdict(task.budget),
+            "poll": asdict(task.poll),
+            "budget": asdict(task.budget),
             "order": task.order,
         }
         return start_fact(

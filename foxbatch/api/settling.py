@@ -186,10 +186,10 @@ def _said(outcome: TaskMissing | PollTrouble | PollDenied) -> str:
 
 def _check_time(attempt: Attempt, view: TaskView) -> None:
     """Refuse a task that was made at another time than the attempt."""
-    if attempt.intended is None or view.created is None:
+    created = _created(view)
+    if attempt.intended is None or created is None:
         return
     intended = from_text(attempt.intended.at)
-    created = datetime.fromtimestamp(view.created, UTC)
     if not _EARLIEST <= created - intended <= _LATEST:
         raise UsageError(
             f"task {view.task} was created at {created:%Y-%m-%d %H:%M:%S} UTC, but "
@@ -198,17 +198,29 @@ def _check_time(attempt: Attempt, view: TaskView) -> None:
         )
 
 
+def _created(view: TaskView) -> datetime | None:
+    """Return when a task was made; None where the service says nothing sensible."""
+    try:
+        return datetime.fromtimestamp(view.created, UTC) if view.created else None
+    except (ValueError, OverflowError, OSError):  # milliseconds, for one
+        return None
+
+
 def _question(
     known: JobState, attempt: Attempt, seen: TaskView | None, consequence: str
 ) -> str:
     why = attempt.unknown.why if attempt.unknown is not None else "the process ended"
     lines = [f"{known.name} ({known.id}), submitted {attempt.since}: {why}"]
     if seen is not None:
-        created = datetime.fromtimestamp(seen.created or 0, UTC)
-        lines.append(
-            f"task {seen.task}: {seen.word}, model {seen.reported_model}, "
+        created = _created(seen)
+        known_of_it = [
+            seen.word,
+            f"model {seen.reported_model or 'not said'}",
             f"created {created:%Y-%m-%d %H:%M:%S} UTC"
-        )
+            if created
+            else "created: not said",
+        ]
+        lines.append(f"task {seen.task}: {', '.join(known_of_it)}")
     return "\n".join([*lines, f"If you agree, {consequence}."])
 
 

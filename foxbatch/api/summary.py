@@ -10,8 +10,8 @@ from pathlib import Path
 
 from foxbatch.canonical import Json
 from foxbatch.errors import ExitCode, most_urgent
+from foxbatch.events import WRITTEN_OFF
 from foxbatch.lifecycle import BatchState, Phase
-from foxbatch.planner import WRITTEN_OFF
 from foxbatch.policy import Accept
 from foxbatch.results import Record
 
@@ -159,15 +159,10 @@ def next_commands(
     return tuple(dict.fromkeys(filter(None, commands)))
 
 
-def _may_be_retried(record: Record) -> bool:
-    written_off = record.error is not None and record.error.error_class == WRITTEN_OFF
-    return record.phase is Phase.FAILED and not written_off
-
-
 def show_path(path: Path) -> str:
     """Return *path* as a person would type it: relative where that is shorter."""
     try:
         relative = path.resolve().relative_to(Path.cwd().resolve())
     except ValueError:
         return str(path)
-    return str(relative)
+    return relative.as_posix()

@@ -204,14 +204,15 @@ class Store:
         partial.close()
         suffix = f"-{job_id[:_ID_CHARACTERS]}" + (f"-{item}" if item else "")
         try:
-            with partial.path.open("rb+") as file:
-                self._fsync(file.fileno())
+            self._sync(partial.path)
             target = self._free(partial, output, suffix, extension)
             if target.exists():
+                # Whoever made it may have died before it was on the disk.
+                self._sync(target)
                 partial.path.unlink()
             else:
                 partial.path.replace(target)
-                sync_folder(target.parent, self._fsync)
+            sync_folder(target.parent, self._fsync)
         except OSError as error:
             _refuse(error, self._root / output)
         self._partials = {
@@ -219,6 +220,10 @@ class Store:
         }
         path = target.relative_to(self._run_dir).as_posix()
         return Stored(path, partial.sha256, partial.size)
+
+    def _sync(self, path: Path) -> None:
+        with path.open("rb+") as file:
+            self._fsync(file.fileno())
 
     def keep_json(
         self,

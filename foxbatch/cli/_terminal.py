@@ -49,7 +49,9 @@ class Terminal:
     def program(self) -> str:
         """What to type for this program: its name where the shell would find it."""
         mine, found = Path(sys.argv[0]), shutil.which("foxbatch")
-        if mine.stem != "foxbatch" or (found and Path(found).samefile(mine)):
+        # Launchers on Windows are called foxbatch.exe and say foxbatch.
+        same = found and Path(found).with_suffix("").resolve() == mine.resolve()
+        if mine.stem != "foxbatch" or same:
             return "foxbatch"
         with contextlib.suppress(ValueError):
             mine = mine.absolute().relative_to(Path.cwd())

@@ -82,7 +82,6 @@ class Progress:
         self._began = now
         for job in beginning.plan.jobs:
             self._enter(job)
-        self.done_before = self.counts[Phase.DONE]
 
     def _enter(self, job: PlannedJob) -> None:
         self._labels[job.id] = label_of(job.wanted)

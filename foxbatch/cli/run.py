@@ -16,6 +16,7 @@ from foxbatch.cli._loading import load
 from foxbatch.cli._settings import read_dotenv
 from foxbatch.cli._terminal import Terminal
 from foxbatch.errors import UsageError
+from foxbatch.events import EXPIRED, WRITTEN_OFF
 
 if TYPE_CHECKING:
     from foxbatch.api import Audience, RunOptions, RunSummary
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from foxbatch.runner import StopButton
 
 _EVERY_CLASS = "*"
-_ANY_PROVIDER = ("unknown", "expired", "written_off")
+_ANY_PROVIDER = ("unknown", EXPIRED, WRITTEN_OFF)
 
 
 class _RunCommand(click.Command):

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 @click.option(
     "--trust-host", multiple=True, metavar="HOST", help="Let the key go there too."
 )
+@click.option(
+    "--same-account",
+    is_flag=True,
+    help="The key is new, the account is the one this directory belongs to.",
+)
 @options.out_option()
 @options.provider_option()
 @click.pass_obj
@@ -49,6 +54,7 @@ def settle_command(
     yes: bool,
     force: bool,
     trust_host: tuple[str, ...],
+    same_account: bool,
     out: Path | None,
     provider: str | None,
 ) -> int:
@@ -73,6 +79,7 @@ def settle_command(
         environ=terminal.environ,
         dotenv=read_dotenv(),
         trust_hosts=frozenset(trust_host),
+        same_account=same_account,
     )
 
     async def decide() -> api.Settled:

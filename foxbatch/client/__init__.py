@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Unknown,
         usable_task_id,
     )
+    from foxbatch.client.redaction import without_secrets
 
 __all__ = [
     "Accepted",
@@ -47,9 +48,15 @@ __all__ = [
     "TaskView",
     "Unknown",
     "usable_task_id",
+    "without_secrets",
 ]
 
-_HOME = {"ServiceClient": "http", "Fetched": "download", "FetchFailed": "download"}
+_HOME = {
+    "ServiceClient": "http",
+    "Fetched": "download",
+    "FetchFailed": "download",
+    "without_secrets": "redaction",
+}
 
 
 def __getattr__(name: str) -> object:

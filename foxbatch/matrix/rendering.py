@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from foxbatch import canonical
 from foxbatch.canonical import Json
 from foxbatch.errors import Problem
 from foxbatch.manifest import Spec
@@ -54,7 +55,10 @@ class Frame:
 
     def value(self, name: str) -> object:
         """Return what stands for `matrix.<name>` when results are remembered."""
-        return self.matrix.get(PROMPT) if name == PROMPT else self.cell.get(name)
+        if name != PROMPT:
+            return self.cell.get(name)
+        prompt = self.matrix.get(PROMPT)  # rendered, and then maybe no text
+        return prompt if isinstance(prompt, str) else canonical.encode(prompt)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

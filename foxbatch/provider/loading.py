@@ -30,7 +30,7 @@ from foxbatch.provider.service import (
     SubmitRule,
     find,
 )
-from foxbatch.schema import Checker, load_schema, schema_names
+from foxbatch.schema import Checker, load_schema, pointer, schema_names
 from foxbatch.sources import find_root
 from foxbatch.yaml12 import Document, Where, parse
 
@@ -297,9 +297,8 @@ def _problem(
     hint: str = "",
     key: bool = False,
 ) -> Problem:
-    pointer = "".join(f"/{step}" for step in where)
     position = document.position(where, key=key)
-    return Problem(code, message, position, hint=hint, pointer=pointer)
+    return Problem(code, message, position, hint=hint, pointer=pointer(where))
 
 
 def _merged(document: Document) -> _File:

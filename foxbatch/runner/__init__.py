@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from foxbatch.runner.batch import Outcome, run_batch
-from foxbatch.runner.bench import Bench, StopButton
+from foxbatch.runner.bench import Bench, Ending, StopButton
 from foxbatch.runner.book import Book, Observer
 from foxbatch.runner.gate import Gate
 
-__all__ = ["Bench", "Book", "Gate", "Observer", "Outcome", "StopButton", "run_batch"]
+__all__ = [
+    "Bench",
+    "Book",
+    "Ending",
+    "Gate",
+    "Observer",
+    "Outcome",
+    "StopButton",
+    "run_batch",
+]

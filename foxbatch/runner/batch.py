@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import anyio
@@ -14,7 +14,7 @@ from foxbatch.errors import ExitCode, FoxbatchError, most_urgent
 from foxbatch.events import AttemptId, JobPlanned, RunEnded
 from foxbatch.lifecycle import Phase
 from foxbatch.planner import BUYS, Action, Plan, PlannedJob
-from foxbatch.runner.bench import Bench
+from foxbatch.runner.bench import Bench, Ending
 from foxbatch.runner.fetch import Fetcher
 from foxbatch.runner.submit import Purchase, Submitter
 from foxbatch.runner.watch import Watched, Watcher
@@ -31,13 +31,13 @@ class Outcome:
         accepted: Tasks that this run made.
     """
 
-    reason: str
+    reason: Ending
     exit_code: ExitCode
     why: str
     accepted: int
 
 
-_EXIT_CODES = {
+_EXIT_CODES: Mapping[Ending, ExitCode] = {
     "interrupted": ExitCode.INTERRUPTED,
     "stop_after": ExitCode.REMOTE,
 }
@@ -132,8 +132,11 @@ class Batch:
     def _failed(self, watched: Watched, failure_class: str) -> None:
         """Buy a failed job once more where the policy says so."""
         bench = self._bench
-        accepted = bench.book.state.jobs[watched.wanted.job].accepted
-        if bench.submitting and bench.retry.allows(failure_class, accepted=accepted):
+        known = bench.book.state.jobs[watched.wanted.job]
+        # Another file may know of results: then it is not to be bought again.
+        failed = known.phase((bench.book.run,)) is Phase.FAILED
+        wanted = bench.retry.allows(failure_class, accepted=known.accepted)
+        if bench.submitting and failed and wanted:
             again = Purchase(wanted=watched.wanted, after=watched.attempt, why="retry")
             self._submitter.add([again])
         else:
@@ -152,7 +155,7 @@ class Batch:
 
     def _outcome(self) -> Outcome:
         bench = self._bench
-        reason = bench.stop.reason
+        reason = bench.stop.reason or "done"
         codes = [bench.exit_code, _EXIT_CODES.get(reason, ExitCode.DONE)]
         if bench.halt is not None and reason == "done":
             reason = "halted"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias, get_args
 
 import anyio
 
@@ -20,20 +21,25 @@ from foxbatch.provider import Provider
 from foxbatch.runner.book import Book
 from foxbatch.runner.gate import Gate, Halt
 
+Ending: TypeAlias = Literal["done", "halted", "interrupted", "stop_after", "detached"]
+"""Why a run ended: the word that the ledger keeps of it."""
+
 
 class StopButton:
     """Ends a run early, from outside. Pressing it twice is the same as once.
 
     Attributes:
-        reason: Empty until it is pressed; then `interrupted`, `stop_after`, …
+        reason: None until it is pressed.
     """
 
     def __init__(self) -> None:
-        self.reason = ""
+        self.reason: Ending | None = None
         self._pressed = anyio.Event()
 
-    def press(self, reason: str) -> None:
+    def press(self, reason: Ending = "interrupted") -> None:
         """Stop: no POST begins from here on. The first reason stands."""
+        if reason not in get_args(Ending):
+            raise ValueError(f"{reason!r} is no reason for a run to end")
         self.reason = self.reason or reason
         self._pressed.set()
 

@@ -13,6 +13,7 @@ from foxbatch.artifacts import Partial, media_facts, mismatches, verify_stored
 from foxbatch.client import Fetched, FetchFailed
 from foxbatch.clock import to_text
 from foxbatch.events import (
+    EXPIRED,
     ArtifactStored,
     AttemptId,
     JobFailed,
@@ -178,7 +179,7 @@ class Fetcher:
         if failure.expired and to_text(bench.clock.now()) > until:
             message = f"the service kept the results until {until}: {failure.reason}"
             lost = JobFailed(
-                job=job, attempt=attempt, error_class="expired", message=message
+                job=job, attempt=attempt, error_class=EXPIRED, message=message
             )
             bench.book.record(lost, durable=True)
         elif failure.permanent and watched.asked_again < _ASK_AGAIN_AT_MOST:

@@ -57,10 +57,24 @@ class Purchase:
     tries: int = 0
 
 
+def answer_of(outcome: SubmitOutcome) -> Answer:
+    """Return what the outcome of a submission teaches about the service."""
+    match outcome:
+        case Accepted():
+            return Answer.GOOD
+        case Refused():
+            return Answer.NO if outcome.scope == "job" else Answer.BUSY
+        case NotSent():
+            return Answer.UNREACHED
+        case Unknown(evidence=evidence):
+            success = evidence.status is not None and evidence.status // 100 == 2  # noqa: PLR2004
+            return Answer.NO_ID if success else Answer.UNKNOWN
+
+
 def facts_of(
     outcome: SubmitOutcome, job: JobId, attempt: AttemptId
-) -> tuple[tuple[Event, ...], Answer]:
-    """Return what to record about a submission, and what it teaches."""
+) -> tuple[Event, ...]:
+    """Return what to record about a submission."""
     match outcome:
         case Accepted(task=task, view=view, evidence=evidence):
             accepted = SubmitAccepted(
@@ -71,7 +85,7 @@ def facts_of(
                 reply=evidence.reply,
                 headers=dict(evidence.headers),
             )
-            return (accepted,), Answer.GOOD
+            return (accepted,)
         case Refused():
             return _refusal(outcome, job, attempt)
         case NotSent(reason=reason):
@@ -82,7 +96,7 @@ def facts_of(
                 message=reason,
                 retryable=True,
             )
-            return (refused,), Answer.UNREACHED
+            return (refused,)
         case Unknown(reason=reason, evidence=evidence):
             unknown = SubmitUnknown(
                 job=job,
@@ -91,13 +105,10 @@ def facts_of(
                 reply=evidence.reply,
                 headers=dict(evidence.headers),
             )
-            success = evidence.status is not None and evidence.status // 100 == 2  # noqa: PLR2004
-            return (unknown,), Answer.NO_ID if success else Answer.UNKNOWN
+            return (unknown,)
 
 
-def _refusal(
-    outcome: Refused, job: JobId, attempt: AttemptId
-) -> tuple[tuple[Event, ...], Answer]:
+def _refusal(outcome: Refused, job: JobId, attempt: AttemptId) -> tuple[Event, ...]:
     refused = SubmitRefused(
         job=job,
         attempt=attempt,
@@ -109,7 +120,7 @@ def _refusal(
         headers=dict(outcome.evidence.headers),
     )
     if outcome.scope != "job":
-        return (refused,), Answer.BUSY
+        return (refused,)
     failed = JobFailed(
         job=job,
         attempt=attempt,
@@ -117,7 +128,7 @@ def _refusal(
         code=outcome.code,
         message=outcome.message,
     )
-    return (refused, failed), Answer.NO
+    return refused, failed
 
 
 class Submitter:
@@ -284,17 +295,21 @@ class Submitter:
     ) -> SubmitOutcome:
         """Send one POST. However it ends, its outcome is a fact."""
         bench, wanted = self._bench, purchase.wanted
-        outcome: SubmitOutcome = Unknown("interrupted before an answer came")
+        outcome: SubmitOutcome = Unknown("foxbatch failed before an answer came")
         scope = anyio.CancelScope()
         self._under_way.add(scope)
         try:
             with scope:
-                outcome = await bench.client.submit(wanted.endpoint, body)
-                outcome = self._plausible(outcome)
+                try:
+                    outcome = await bench.client.submit(wanted.endpoint, body)
+                    outcome = self._plausible(outcome)
+                except anyio.get_cancelled_exc_class():
+                    outcome = Unknown("interrupted before an answer came")
+                    raise
         finally:
             # Also on the way out of a cancellation from outside: nothing is awaited.
             self._under_way.discard(scope)
-            facts, _ = facts_of(outcome, wanted.job, attempt)
+            facts = facts_of(outcome, wanted.job, attempt)
             try:
                 bench.book.record(*facts, durable=True)
             except LedgerError:
@@ -323,12 +338,13 @@ class Submitter:
         """Draw the conclusions from an outcome that is on the disk."""
         bench = self._bench
         self._begun -= 1
-        _, answer = facts_of(outcome, purchase.wanted.job, attempt)
-        account = isinstance(outcome, Refused) and outcome.scope in _WHOLE_BATCH
-        if account:
+        if isinstance(outcome, Refused) and outcome.scope in _WHOLE_BATCH:
             bench.halt_submitting(_refused_batch(outcome))
-        elif halt := bench.gate.learn(answer, bench.clock.monotonic(), began=began):
-            bench.halt_submitting(halt)
+        else:
+            now = bench.clock.monotonic()
+            halt = bench.gate.learn(answer_of(outcome), now, began=began)
+            if halt is not None:
+                bench.halt_submitting(halt)
         if isinstance(outcome, Accepted):
             self.accepted += 1
             self._on_accepted(purchase.wanted, attempt, outcome)
@@ -368,8 +384,7 @@ class Submitter:
 _WHOLE_BATCH = ("account", "address")
 
 
-def _refused_batch(outcome: SubmitOutcome) -> Halt:
-    assert isinstance(outcome, Refused)  # noqa: S101  for the type checker
+def _refused_batch(outcome: Refused) -> Halt:
     said = f"HTTP {outcome.status}: {outcome.message or outcome.code}".rstrip(": ")
     what = "key or account" if outcome.scope == "account" else "address or request"
     return Halt(f"the service refuses the {what} ({said})", ExitCode.REFUSED)

@@ -203,6 +203,7 @@ class Watcher:
                 bench.gate.reached()
                 self.take(watched, view)
             case TaskMissing():
+                bench.gate.reached()
                 self._missed(watched)
             case PollTrouble():
                 self._trouble(watched, outcome)
@@ -230,11 +231,11 @@ class Watcher:
         delay_s = max(delay_s, asked_s or 0.0, bench.provider.polling.interval_s)
         if outcome.status == _TOO_MANY_REQUESTS:
             bench.governor.cool_down(asked_s or 1.0)
-        if outcome.status is None:
-            now = bench.clock.monotonic()
-            halt = bench.gate.trouble(now, busy=False)
-            if halt is not None:
-                bench.halt_everything(halt)
+        # An answer that helps nobody is an answer: the service is there, and busy.
+        now, answered = bench.clock.monotonic(), outcome.status is not None
+        halt = bench.gate.trouble(now, busy=answered)
+        if halt is not None:
+            bench.halt_everything(halt)
         self.add(watched, in_s=delay_s)
 
     def _end(self, watched: Watched, why: str) -> None:

@@ -23,12 +23,22 @@ class TaskStore:
     """The tasks of one state directory, open for the length of a `with` block.
 
     Only one process may have it open at a time.
+
+    Raises:
+        RunDirError: The directory cannot be written.
     """
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
         self._path = directory / _FILE_NAME
-        self._file: BinaryIO = self._path.open("ab", buffering=0)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._file: BinaryIO = self._path.open("ab", buffering=0)
+        except OSError as error:
+            raise RunDirError(
+                f"the sandbox cannot keep its tasks in {directory}: "
+                f"{error.strerror or error}",
+                hint="Make it writable, or name another folder.",
+            ) from error
 
     def load(self) -> list[Task]:
         """Return the tasks of earlier processes, oldest first.

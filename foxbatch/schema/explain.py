@@ -66,7 +66,7 @@ class Explanation:
         self, error: ValidationError, schema: Schema, locate: Locate, subject: str
     ) -> None:
         self._error, self._schema = error, schema
-        self._locate, self._subject = locate, subject
+        self._locate = locate
         self._where: Where = tuple(error.absolute_path)
         self._value = cast("Json", error.instance)
         self._place = place(self._where, root=subject)

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 
 from foxbatch.errors import TransitionError
 from foxbatch.events import (
+    EXPIRED,
     AttemptFact,
     AttemptId,
     Event,
@@ -286,7 +287,7 @@ def expected_of_attempt(known: Sequence[AttemptFact], *, alive: bool) -> str:
     seen = kinds & {StatusSeen, WatchEnded, ResultsSeen, SubmitUnknown}
     answers = [
         ("done", JobSucceeded in kinds),
-        ("failed", JobFailed in kinds),
+        ("failed", lost(known)),
         ("downloading", task and ResultsSeen in kinds),
         ("overdue", task and any(isinstance(fact, WatchEnded) for fact in last)),
         ("running", task),
@@ -297,6 +298,16 @@ def expected_of_attempt(known: Sequence[AttemptFact], *, alive: bool) -> str:
         ("submitting", alive),
     ]
     return next((phase for phase, holds in answers if holds), "held")
+
+
+def lost(known: Sequence[AttemptFact]) -> bool:
+    """Return whether nothing will come of it: results outweigh another run's word."""
+    failures = [fact for fact in known if isinstance(fact, JobFailed)]
+    results = [fact for fact in known if isinstance(fact, ResultsSeen)]
+    if not (failures and results) or any(f.error_class == EXPIRED for f in failures):
+        return bool(failures)
+    failed, seen = failures[-1], results[-1]
+    return failed.run == seen.run and failed.seq > seen.seq
 
 
 TestLives = Lives.TestCase
