@@ -162,6 +162,7 @@ class TestSlides:
             pytest.param("- Camera:\n          slow", id="a colon over several lines"),
             pytest.param("- [a,\n         b]", id="a list over several lines"),
             pytest.param("- - a: 1", id="a list of mappings"),
+            pytest.param("- {a, b: c}", id="braces around several keys"),
             pytest.param("- {txet: A fox}", id="braces around a key and its value"),
         ],
     )
@@ -328,6 +329,17 @@ class TestCommand:
         )
         assert ended.out.count("[N-YAML-OLD]") == 1
         assert "0755" in ended.out
+
+    def test_several_changes_of_one_problem_are_one_line(
+        self, path: Path, type_: Type
+    ) -> None:
+        path.write_text("x-a: 1 \nx-b: 2 \n" + MANIFEST)
+
+        ended = type_("validate", "--fix", path)
+
+        told = f"{path}:1:7: fixed: 2 lines end in blanks that mean nothing"
+        assert ended.err.startswith(f"{told} [N-LINE-BLANKS]\n")
+        assert path.read_text() == "x-a: 1\nx-b: 2\n" + MANIFEST
 
     def test_a_sound_file_is_not_touched(self, path: Path, type_: Type) -> None:
         path.write_text(MANIFEST)
