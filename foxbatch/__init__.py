@@ -20,6 +20,7 @@ The modules, in a good order to read them:
     events      the facts a ledger can hold, one line each
     lifecycle   what may happen to a job, and what should happen next
     ledger      an append-only file that survives a power cut
+    lint        what is valid in a manifest, and probably not meant
     planner     what a run would do, and why
     clock       time, asked of one object
     governor    the one place that may say "not yet"

@@ -99,6 +99,19 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of a file that mends a problem, or a part of one.
+
+    Attributes:
+        position: The stretch that is replaced, nothing but a place where it is empty.
+        text: What stands there instead, without a line end.
+    """
+
+    position: Position
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong in a file, as data.
 
@@ -112,6 +125,8 @@ class Problem:
         jobs: How many jobs it affects, where jobs are known.
         example: Name of one affected job, else empty.
         related: Further places.
+        fix: Changes that, made together, mend it without a doubt; empty where a
+            person has to decide.
     """
 
     code: str
@@ -123,6 +138,7 @@ class Problem:
     jobs: int | None = None
     example: str = ""
     related: tuple[Related, ...] = field(default=())
+    fix: tuple[Edit, ...] = field(default=())
 
     def __str__(self) -> str:
         return f"{self.position}: {self.severity}: {self.message} [{self.code}]"

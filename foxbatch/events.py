@@ -163,6 +163,7 @@ class RunStarted(Fact, frozen=True, tag="run.started"):
         pid: Process on that machine.
         versions: Of foxbatch and Python.
         policy: Limits, retries and patience in force.
+        overrides: What was typed to go before the manifest's values (`--set`).
     """
 
     origin: Origin
@@ -175,6 +176,7 @@ class RunStarted(Fact, frozen=True, tag="run.started"):
     pid: int = 0
     versions: dict[str, str] = {}
     policy: dict[str, object] = {}
+    overrides: tuple[str, ...] = ()
 
 
 class JobPlanned(JobFact, frozen=True, tag="job.planned"):

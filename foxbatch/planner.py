@@ -111,7 +111,10 @@ class Choice:
     """What the person who starts a run wants of it beyond the manifest.
 
     Attributes:
-        only: Globs on a job's spec, name or id; empty means all.
+        only: What selects jobs, each by itself; empty means all. A glob on a job's
+            spec, name or id, the beginning of an id (4 characters or more), or
+            `name=glob` on a parameter, the model, a value of the matrix, or
+            `prompt_id`.
         retry_failed: Failure classes to buy again; `{"*"}` means every class but
             `written_off`, which has to be named: giving up was a decision.
     """
@@ -135,11 +138,29 @@ class Choice:
         return every or failure_class in self.retry_failed
 
 
-def _names(glob: str, job: JobPlanned) -> bool:
+_SHORTEST_ID = 4
+
+
+def _names(which: str, job: JobPlanned) -> bool:
+    key, equals, glob = which.partition("=")
+    if equals:
+        known = facts_about(job)
+        return key in known and fnmatch.fnmatchcase(known[key], glob)
     names: list[str] = [job.job, *_called(job.spec, job.name)]
     for also in job.also:
         names += _called(also.spec, also.name)
-    return any(fnmatch.fnmatchcase(name, glob) for name in names)
+    by_id = len(which) >= _SHORTEST_ID and job.job.startswith(which)
+    return by_id or any(fnmatch.fnmatchcase(name, which) for name in names)
+
+
+def facts_about(job: JobPlanned) -> dict[str, str]:
+    """Return what `name=value` can say about a job, the values as people write them."""
+    label = job.prompt.id if job.prompt is not None else ""
+    known: dict[str, object] = {"prompt_id": label, **job.cell, **job.request}
+    return {
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name, value in known.items()
+    }
 
 
 def _called(spec: str, name: str) -> tuple[str, str, str]:

@@ -60,6 +60,7 @@ STARTED = RunStarted(
     host="workstation",
     pid=4711,
     versions={"foxbatch": "0.1.0"},
+    overrides=("vars.film=Kodak",),
     policy={"retry": {"attempts": 1}},
 )
 PLANNED = JobPlanned(

@@ -984,9 +984,18 @@ async def test_the_next_command_means_the_same_jobs_in_the_same_place(
         choice=api.Choice(only=("shot",)),
     )
 
-    summary = await api.run(api.load_manifest(path, provider="sandbox"), options)
+    wanted = api.load_manifest(
+        path, provider="sandbox", overrides=["description=two words"]
+    )
+    summary = await api.run(wanted, options)
 
-    words = f"--provider sandbox --out '{tmp_path / 'my runs'}' --only shot"
+    words = (
+        f"--provider sandbox --out '{tmp_path / 'my runs'}' "
+        "--set 'description=two words' --only shot"
+    )
+    (run,) = api.read_ledger(tmp_path / "my runs").state.runs.values()
+    assert run.started is not None
+    assert run.started.overrides == ("description=two words",)
     assert summary.next[0] == f"foxbatch run {path} {words}"
     assert summary.reason == "stopped in time, as asked; the same command goes on"
 

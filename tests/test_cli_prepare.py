@@ -182,6 +182,79 @@ class TestExpand:
         (job,) = ended.out.splitlines()
         assert json.loads(job)["prompt"]["text"] == "A stormy sea"
 
+    @pytest.mark.parametrize(
+        ("which", "number"),
+        [
+            pytest.param("seed=2", 2, id="a value of an axis"),
+            pytest.param("model=veo-*", 4, id="the model, by a glob"),
+            pytest.param("duration=4", 4, id="a parameter"),
+            pytest.param("generate_audio=false", 4, id="a parameter that is no text"),
+            pytest.param("prompt_id=a-calm-sea-*", 2, id="the label of a prompt"),
+            pytest.param("duration=8", 0, id="a value that no job has"),
+        ],
+    )
+    def test_only_selects_by_value(
+        self, which: str, number: int, sea: Path, type_: Type
+    ) -> None:
+        sea.write_text(MANIFEST + "    matrix: {axes: {seed: [1, 2]}}\n")
+
+        ended = type_("expand", sea, "--only", which, "--format", "jsonl")
+
+        assert len(ended.out.splitlines()) == number
+
+    def test_only_selects_by_the_start_of_an_id(self, sea: Path, type_: Type) -> None:
+        first, _ = type_("expand", sea, "--format", "jsonl").out.splitlines()
+        job = json.loads(first)["job"]
+
+        four = type_("expand", sea, "--only", job[:4], "--format", "jsonl")
+        three = type_("expand", sea, "--only", job[:3], "--format", "jsonl")
+
+        assert four.out.splitlines() == [first]
+        assert three.out == ""
+
+    @pytest.mark.parametrize(
+        ("which", "hint"),
+        [
+            ("see", "Did you mean sea?"),
+            ("zzz", "there are sea."),
+            ("duration=9", "duration is 4."),
+            ("duratoin=4", "Did you mean duration?"),
+        ],
+    )
+    @pytest.mark.parametrize("command", ["expand", "plan"])
+    def test_a_choice_that_names_nothing_is_told(
+        self, command: str, which: str, hint: str, sea: Path, type_: Type
+    ) -> None:
+        ended = type_(command, sea, "--only", which)
+
+        assert ended.code == 0
+        assert f"--only '{which}' names none of 2 jobs. " in ended.err
+        assert hint in ended.err
+
+    @pytest.mark.parametrize("command", ["validate", "expand", "plan"])
+    def test_values_go_before_those_of_the_manifest(
+        self, command: str, sea: Path, type_: Type
+    ) -> None:
+        ended = type_(command, sea, "--set", "jobs.sea.repeat=3")
+
+        assert ended.code == 0
+        assert "6" in ended.out + ended.err
+
+    def test_a_value_that_is_wrong_is_shown_with_its_option(
+        self, sea: Path, type_: Type
+    ) -> None:
+        ended = type_("validate", sea, "--set", "jobs.sea.repeat=none")
+
+        assert ended.code == 3
+        assert "--set jobs.sea.repeat:1:1: error: " in ended.out
+        assert "1 | none\n" in ended.out
+
+    def test_what_cannot_be_set_is_wrong_usage(self, sea: Path, type_: Type) -> None:
+        ended = type_("expand", sea, "--set", "jobs.sea.repaet=3")
+
+        assert ended.code == 2
+        assert "Did you mean jobs.sea.repeat?" in ended.err
+
     def test_cells_are_not_rendered(self, sea: Path, type_: Type) -> None:
         sea.write_text(MANIFEST + "    matrix: {axes: {seed: [1, 2]}}\n")
 

@@ -1,7 +1,7 @@
 """What is wrong with a file, as people and as machines read it.
 
-The texts beside `tests/examples/bad/` are reviewed like prose. UPDATE_EXPECTED=1
-writes them anew; read the difference before it is committed.
+The texts beside the manifests of `tests/examples/bad/` and `odd/` are reviewed like
+prose. UPDATE_EXPECTED=1 writes them anew; read the difference before it is committed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from rich.cells import cell_len
 
 from foxbatch.cli._sources import Sources
 from foxbatch.cli._text import cells
-from foxbatch.cli.problems import as_github, as_json, as_sarif, as_text, tally
-from foxbatch.errors import Position, Problem, Related, Severity
+from foxbatch.cli.problems import as_json, as_text, tally
+from foxbatch.errors import Edit, Position, Problem, Related, Severity
 from tests.cli import Type
 
-BAD = Path(__file__).parent / "examples" / "bad"
+EXAMPLES = Path(__file__).parent / "examples"
+BAD, ODD = EXAMPLES / "bad", EXAMPLES / "odd"
 UPDATE = "UPDATE_EXPECTED"
 
 
@@ -226,7 +227,12 @@ class TestJson:
     def test_has_every_promised_field(self) -> None:
         related = Related(at(1, 1, 5), "first given here")
         problem = replace(
-            PROBLEM, related=(related,), jobs=3, example="sea", pointer="/jobs/0/promts"
+            PROBLEM,
+            related=(related,),
+            jobs=3,
+            example="sea",
+            pointer="/jobs/0/promts",
+            fix=(Edit(PROBLEM.position, "prompts"),),
         )
 
         assert as_json(problem) == {
@@ -252,114 +258,35 @@ class TestJson:
                     "message": "first given here",
                 }
             ],
-        }
-
-
-class TestGithub:
-    def test_is_a_workflow_command(self) -> None:
-        assert as_github(PROBLEM) == (
-            "::error file=m.yaml,line=2,endLine=2,col=5,endColumn=11,"
-            'title=E-KEY-UNKNOWN::unknown key "promts"%0ADid you mean prompts?'
-        )
-
-    @pytest.mark.parametrize(
-        ("severity", "word"),
-        [(Severity.WARNING, "warning"), (Severity.NOTE, "notice")],
-        ids=["a warning", "a note"],
-    )
-    def test_severity_has_its_own_word(self, severity: Severity, word: str) -> None:
-        assert as_github(replace(PROBLEM, severity=severity)).startswith(f"::{word} ")
-
-    def test_what_would_end_a_field_is_escaped(self) -> None:
-        position = at(1, 1, 2, "a,b:c%.yaml")
-        problem = replace(
-            PROBLEM, position=position, message="50 %\r\n::error::x", hint=""
-        )
-
-        text = as_github(problem)
-
-        assert "file=a%2Cb%3Ac%25.yaml," in text
-        assert text.endswith("::50 %25%0D%0A::error::x")
-
-    def test_columns_of_several_lines_are_left_out(self) -> None:
-        problem = replace(PROBLEM, position=Position("m.yaml", 1, 3, 2, 4))
-
-        assert "file=m.yaml,line=1,endLine=2,title=" in as_github(problem)
-
-
-class TestSarif:
-    def test_log_names_the_tool_the_rules_and_the_places(self) -> None:
-        related = Related(at(1, 1, 5, "a b.yaml"), "first given here")
-        note = replace(
-            PROBLEM, code="N-X", severity=Severity.NOTE, hint="", related=(related,)
-        )
-
-        log = as_sarif([PROBLEM, note, PROBLEM], version="1.2.3")
-
-        region = {"startLine": 2, "startColumn": 5, "endLine": 2, "endColumn": 11}
-        place = {"artifactLocation": {"uri": "m.yaml"}, "region": region}
-        error = {
-            "ruleId": "E-KEY-UNKNOWN",
-            "level": "error",
-            "message": {"text": 'unknown key "promts". Did you mean prompts?'},
-            "locations": [{"physicalLocation": place}],
-        }
-        first = {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 5}
-        assert log == {
-            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-            "version": "2.1.0",
-            "runs": [
+            "fix": [
                 {
-                    "tool": {
-                        "driver": {
-                            "name": "foxbatch",
-                            "version": "1.2.3",
-                            "rules": [{"id": "E-KEY-UNKNOWN"}, {"id": "N-X"}],
-                        }
-                    },
-                    "columnKind": "unicodeCodePoints",
-                    "results": [
-                        error,
-                        {
-                            "ruleId": "N-X",
-                            "level": "note",
-                            "message": {"text": 'unknown key "promts".'},
-                            "locations": [{"physicalLocation": place}],
-                            "relatedLocations": [
-                                {
-                                    "physicalLocation": {
-                                        "artifactLocation": {"uri": "a%20b.yaml"},
-                                        "region": first,
-                                    },
-                                    "message": {"text": "first given here"},
-                                }
-                            ],
-                        },
-                        error,
-                    ],
+                    "file": "m.yaml",
+                    "line": 2,
+                    "column": 5,
+                    "end_line": 2,
+                    "end_column": 11,
+                    "text": "prompts",
                 }
             ],
         }
 
-    def test_absolute_file_is_a_file_address(self, tmp_path: Path) -> None:
-        path = tmp_path / "m.yaml"
-        problem = replace(PROBLEM, position=at(1, 1, 2, str(path)))
-
-        assert path.as_uri() in str(as_sarif([problem], version="1"))
-
 
 @pytest.mark.parametrize(
-    "manifest", sorted(BAD.glob("*.yaml")), ids=lambda path: path.stem
+    ("manifest", "code"),
+    [
+        *(pytest.param(path, 3, id=path.stem) for path in sorted(BAD.glob("*.yaml"))),
+        *(pytest.param(path, 0, id=path.stem) for path in sorted(ODD.glob("*.yaml"))),
+    ],
 )
-def test_bad_example_is_refused_in_the_words_beside_it(
-    manifest: Path, type_: Type, monkeypatch: pytest.MonkeyPatch
+def test_example_is_judged_in_the_words_beside_it(
+    manifest: Path, code: int, type_: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(BAD)
+    monkeypatch.chdir(manifest.parent)
 
     ended = type_("validate", manifest.name)
 
     beside = manifest.with_suffix(".expected.txt")
     if os.environ.get(UPDATE):  # pragma: no cover  a person asked for it
         beside.write_text(ended.out, "utf-8")
-    assert ended.code == 3
+    assert ended.code == code
     assert ended.out == beside.read_text("utf-8")

@@ -33,7 +33,7 @@ def prompts(form: str, folder: Path, *, axis: bool = False) -> list[tuple[str, s
     """Return label and text of the prompts that a form gives."""
     job = f"matrix: {{axes: {{prompt: {form}}}}}" if axis else f"prompts: [{form}]"
     outcome = expand_job(job, folder)
-    assert outcome.problems == []
+    assert outcome.errors == []
     return [(one.prompt.id, one.prompt.text) for one in outcome.jobs if one.prompt]
 
 

@@ -218,6 +218,18 @@ def test_a_model_that_is_no_text_is_unknown() -> None:
 # ---- what is used
 
 
+def test_prompts_that_reach_no_request_are_told() -> None:
+    job = (
+        "prompts: [A fox, A hare]\nmatrix: {variables: [prompt]}\n"
+        "params: {prompt: A dog}\n"
+    )
+
+    problem = expand_job(job).only("W-AXIS-UNUSED")
+
+    assert "no prompt reaches a request" in problem.message
+    assert "${{ matrix.prompt }}" in problem.hint
+
+
 @pytest.mark.parametrize(
     ("job", "hint"),
     [
@@ -296,7 +308,7 @@ def test_the_text_of_a_file_uses_nothing(tmp_path: Path) -> None:
     outcome = expand_job("prompts: [{lines: p.txt}]", tmp_path, top="vars: {x: 1}")
 
     assert outcome.prompts == ["costs ${{ vars.x }}"]
-    assert outcome.codes == ["W-VAR-UNUSED"]
+    assert outcome.codes == ["W-TEMPLATE", "W-VAR-UNUSED"]
 
 
 # ---- prompts

@@ -48,6 +48,12 @@ def test_wheel_holds_the_schemas_of_the_checkout(wheel: dict[str, bytes]) -> Non
     assert shipped == expected
 
 
+def test_wheel_holds_what_problem_codes_mean(wheel: dict[str, bytes]) -> None:
+    page = CHECKOUT / "docs" / "problems.md"
+
+    assert wheel["foxbatch/_docs/problems.md"] == page.read_bytes()
+
+
 def test_wheel_holds_every_file_of_the_package(wheel: dict[str, bytes]) -> None:
     expected = {
         path.relative_to(CHECKOUT).as_posix()

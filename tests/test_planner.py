@@ -204,6 +204,8 @@ class TestOnly:
             pytest.param(JOB.name, id="the name"),
             pytest.param("clip/*", id="both, with a star"),
             pytest.param(JOB.job, id="the id"),
+            pytest.param(JOB.job[:4], id="the start of the id"),
+            pytest.param(f"model={JOB.model}", id="the model"),
         ],
     )
     def test_selects_by(self, glob: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from foxbatch.api.choosing import unmatched
 from foxbatch.api.looking import (
     JobStatus,
     Status,
@@ -10,12 +11,20 @@ from foxbatch.api.looking import (
     results,
     status,
 )
+from foxbatch.api.mending import fix_manifest
 from foxbatch.api.place import default_run_dir, find_run_dir
 from foxbatch.api.running import Audience, Beginning, Confirm, collect, run
 from foxbatch.api.service import SANDBOX_SPEED, RunOptions, find_access
 from foxbatch.api.settling import Settled, settle
 from foxbatch.api.summary import RunSummary, show_path
-from foxbatch.api.wanted import Checked, Wanted, check, expand, load_manifest
+from foxbatch.api.wanted import (
+    Checked,
+    Instead,
+    Wanted,
+    check,
+    expand,
+    load_manifest,
+)
 from foxbatch.planner import Choice
 from foxbatch.runner import StopButton
 
@@ -26,6 +35,7 @@ __all__ = [
     "Checked",
     "Choice",
     "Confirm",
+    "Instead",
     "JobStatus",
     "RunOptions",
     "RunSummary",
@@ -39,6 +49,7 @@ __all__ = [
     "expand",
     "find_access",
     "find_run_dir",
+    "fix_manifest",
     "load_manifest",
     "plan",
     "read_ledger",
@@ -47,4 +58,5 @@ __all__ = [
     "settle",
     "show_path",
     "status",
+    "unmatched",
 ]

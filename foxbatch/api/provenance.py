@@ -31,6 +31,7 @@ def start_fact(
     provider_sha256: Digest,
     manifests: tuple[ManifestRef, ...] = (),
     policy: Mapping[str, object] | None = None,
+    overrides: tuple[str, ...] = (),
 ) -> RunStarted:
     """Return the fact that this process begins to work on a run directory.
 
@@ -41,6 +42,7 @@ def start_fact(
         provider_sha256: Of the provider's file.
         manifests: What is run.
         policy: Its limits, retries and budget.
+        overrides: What `--set` changed, by path.
     """
     return RunStarted(
         origin=origin,
@@ -53,6 +55,7 @@ def start_fact(
         pid=os.getpid(),
         versions={"foxbatch": __version__, "python": platform.python_version()},
         policy=dict(policy or {}),
+        overrides=overrides,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import random
 import shlex
@@ -15,6 +14,7 @@ import msgspec
 
 from foxbatch.access import SANDBOX_ORIGIN, Access
 from foxbatch.api import summary
+from foxbatch.api.choosing import unmatched
 from foxbatch.api.place import (
     Place,
     check_origin,
@@ -44,7 +44,6 @@ from foxbatch.lifecycle import Phase
 from foxbatch.planner import (
     BUYS,
     Action,
-    Choice,
     Plan,
     as_planned,
     collection,
@@ -117,6 +116,7 @@ class _Task:
     accept: Accept
     order: Order
     command: str
+    overrides: tuple[str, ...] = ()
 
 
 async def run(
@@ -168,8 +168,10 @@ async def run(
         accept=manifest.accept,
         order=manifest.order,
         command=_command(wanted, options),
+        overrides=manifest.overrides,
     )
-    _check_choice(options.choice, task.wanted or ())
+    for error in unmatched(options.choice, task.wanted or ()):
+        raise error
     place.check(home=None if options.out else place.path.parent.parent)
     with DirLock(place.path):
         started = _Run(task, options, audience, confirm=confirm, stop=stop, clock=clock)
@@ -217,20 +219,6 @@ async def collect(
         )
         started = _Run(task, options, audience, stop=stop, clock=clock)
         return await started.carry_out()
-
-
-def _check_choice(choice: Choice, wanted: Sequence[JobPlanned]) -> None:
-    """Raise `UsageError` for a glob that selects nothing: a typo is no success."""
-    for glob in choice.selects_nothing(wanted):
-        known = [job.name for job in wanted] + [job.spec for job in wanted]
-        near = difflib.get_close_matches(glob, dict.fromkeys(known), n=3)
-        names = ", ".join(near or sorted({job.spec for job in wanted})[:5])
-        raise UsageError(
-            f"--only {glob!r} names none of {len(wanted)} jobs",
-            hint=f"Did you mean {names}?"
-            if near
-            else f"Write the name of a job, or a glob; there are {names}.",
-        )
 
 
 class _Run:
@@ -417,6 +405,7 @@ class _Run:
             manifests=task.manifests,
             provider_sha256=task.provider.sha256,
             policy=policy,
+            overrides=task.overrides,
         )
 
     def _summary(self, outcome: Outcome | None, run: RunId, reused: int) -> RunSummary:
@@ -457,6 +446,8 @@ def _command(wanted: Wanted, options: RunOptions) -> str:
         words += ["--provider", wanted.instead]
     if options.out is not None:
         words += ["--out", str(options.out)]
+    for override in wanted.manifest.overrides:
+        words += ["--set", override]
     for glob in options.choice.only:
         words += ["--only", glob]
     return shlex.join(words)

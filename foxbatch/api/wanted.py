@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from foxbatch.errors import InvalidError, Position, Problem, Severity, UsageError
-from foxbatch.manifest import Manifest, Scanned, read_content, scan_manifest
+from foxbatch.lint import lint
+from foxbatch.manifest import (
+    Manifest,
+    read_bounded,
+    read_content,
+    scan_manifest,
+)
 from foxbatch.matrix import Job, cells, expand as expand_matrix
 from foxbatch.provider import Provider, load_provider
 
@@ -39,38 +45,65 @@ class Checked:
         return not any(p.severity is Severity.ERROR for p in self.problems)
 
 
-def load_manifest(path: str | Path, *, provider: str | None = None) -> Wanted:
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """What somebody typed that goes before what a manifest says.
+
+    Attributes:
+        provider: Another provider; a path is relative to the working directory.
+        overrides: Values of the manifest, such as `vars.film=Kodak`.
+    """
+
+    provider: str | None = None
+    overrides: tuple[str, ...] = ()
+
+
+def load_manifest(
+    path: str | Path,
+    *,
+    provider: str | None = None,
+    overrides: Sequence[str] = (),
+) -> Wanted:
     """Read a manifest and the provider it names. Its jobs are not checked yet.
 
     Args:
         path: The file; `-` is standard input.
         provider: Another provider than the manifest names; a path is relative to the
             working directory.
+        overrides: Such as `jobs.beach.repeat=3`: values that go before those of the
+            file; each is a scalar or flow value of YAML 1.2.
 
     Raises:
         InvalidError: The manifest or the provider file is wrong: with all problems,
             also those of the jobs that can be judged all the same.
+        UsageError: An override sets nothing that there is.
     """
-    scanned = _scan(path)
+    instead = Instead(provider, tuple(overrides))
+    if str(path) == "-":
+        return read_wanted(read_bounded(sys.stdin.buffer), None, instead)
+    return read_wanted(read_content(Path(path)), Path(path), instead)
+
+
+def read_wanted(content: bytes, path: Path | None, instead: Instead) -> Wanted:
+    """Return what the manifest *content* asks for. Errors as for `load_manifest`."""
+    scanned = scan_manifest(
+        content,
+        path=path,
+        shown_as=str(path or "<stdin>"),
+        overrides=instead.overrides,
+    )
     problems = list(scanned.problems)
     try:
-        found = _provider(scanned.manifest, provider)
+        found = _provider(scanned.manifest, instead.provider)
     except InvalidError as error:
         found = None
         problems += error.problems
     if found is not None and scanned.valid:
-        return Wanted(manifest=scanned.manifest, provider=found, instead=provider)
+        typed = instead.provider
+        return Wanted(manifest=scanned.manifest, provider=found, instead=typed)
     further = _judged(scanned.manifest, found)
     problems += [one for one in further if not scanned.explains(one)]
     raise InvalidError(_in_order(problems, scanned.manifest))
-
-
-def _scan(path: str | Path) -> Scanned:
-    if str(path) == "-":
-        content = sys.stdin.buffer.read()
-        return scan_manifest(content, path=None, shown_as="<stdin>")
-    path = Path(path)
-    return scan_manifest(read_content(path), path=path, shown_as=str(path))
 
 
 def _provider(manifest: Manifest, instead: str | None) -> Provider | None:
@@ -127,9 +160,18 @@ def _in_order(problems: Iterable[Problem], manifest: Manifest) -> tuple[Problem,
 
 def check(wanted: Wanted) -> Checked:
     """Expand everything and return the valid jobs with all problems. Offline."""
+    jobs, problems = _expanded(wanted)
+    # What is wrong is not called odd as well.
+    wrong = {p.position for p in problems if p.severity is Severity.ERROR}
+    odd = lint(wanted.manifest, wanted.provider, jobs)
+    problems += [problem for problem in odd if problem.position not in wrong]
+    return Checked(jobs, _in_order(problems, wanted.manifest))
+
+
+def _expanded(wanted: Wanted) -> tuple[tuple[Job, ...], list[Problem]]:
     problems: list[Problem] = list(wanted.manifest.document.problems)
     jobs = tuple(expand_matrix(wanted.manifest, wanted.provider, problems.append))
-    return Checked(jobs, _in_order(problems, wanted.manifest))
+    return jobs, problems
 
 
 def expand(wanted: Wanted) -> Iterator[Job]:
@@ -150,7 +192,8 @@ def checked_jobs(wanted: Wanted) -> Checked:
     Raises:
         InvalidError: With all problems, when there is an error among them.
     """
-    checked = check(wanted)
+    jobs, problems = _expanded(wanted)
+    checked = Checked(jobs, _in_order(problems, wanted.manifest))
     if not checked.valid:
         raise InvalidError(checked.problems)
     return checked

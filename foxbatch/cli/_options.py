@@ -162,9 +162,23 @@ def only_option() -> Callable[[CommandT], CommandT]:
     return click.option(
         "--only",
         multiple=True,
-        metavar="GLOB",
+        metavar="WHICH",
         callback=_no_empty_glob,
-        help="Only jobs whose spec, name or id matches; may be given several times.",
+        help="Only jobs that this names: a glob of their spec, name or id, the first 4"
+        " or more characters of their id, or NAME=VALUE of a parameter or axis;"
+        " given several times, each adds some.",
+    )
+
+
+def set_option() -> Callable[[CommandT], CommandT]:
+    """Return the option that puts values before those of the manifest."""
+    return click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="Take this value instead of the manifest's, such as vars.film=Kodak or"
+        " jobs.beach.repeat=3; may be given several times.",
     )
 
 

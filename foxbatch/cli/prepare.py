@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from foxbatch.cli import _options as options
-from foxbatch.cli._loading import load
+from foxbatch.cli._loading import STDIN, load
 from foxbatch.cli._terminal import Terminal
-from foxbatch.errors import ExitCode, InvalidError, Problem, Severity
+from foxbatch.cli._text import visible
+from foxbatch.errors import ExitCode, InvalidError, Problem, Severity, UsageError
 
 if TYPE_CHECKING:
-    from foxbatch.api import Wanted
+    from foxbatch.api import Instead, Wanted
     from foxbatch.cli.validation import Checked
+    from foxbatch.events import JobPlanned
     from foxbatch.matrix import Job, MatrixCell
+    from foxbatch.planner import Choice
 
 _MANIFESTS = click.argument(
     "manifests", nargs=-1, required=True, type=click.Path(allow_dash=True)
@@ -29,7 +32,11 @@ _MANIFESTS = click.argument(
 @click.command()
 @_MANIFESTS
 @options.provider_option()
+@options.set_option()
 @click.option("--strict", is_flag=True, help="Warnings and notes count as errors.")
+@click.option(
+    "--fix", is_flag=True, help="Mend in the files what needs nobody to decide."
+)
 @options.formats("text", "json", "github", "sarif")
 @click.pass_obj
 def validate_command(
@@ -37,34 +44,57 @@ def validate_command(
     *,
     manifests: Sequence[str],
     provider: str | None,
+    overrides: tuple[str, ...],
     strict: bool,
+    fix: bool,
     form: str,
 ) -> int:
     """Check manifests and every job they expand to, offline.
 
-    All problems are shown at once; exit code 3 means that there are errors.
+    All problems are shown at once; exit code 3 means that there are errors. With --fix,
+    what is said and decided is about what is left.
 
     \b
     Example:
       foxbatch validate manifests/*.yaml
+      foxbatch validate --fix manifests/film.yaml
     """
+    from foxbatch.api import Instead
     from foxbatch.cli import validation
 
-    checked = [_check(terminal, path, provider, strict=strict) for path in manifests]
+    instead = Instead(provider, overrides)
+    if fix:
+        _fix(terminal, manifests, instead)
+    checked = [_check(terminal, path, instead, strict=strict) for path in manifests]
     validation.show(terminal, checked, form)
     valid = all(one.valid for one in checked)
     return ExitCode.DONE if valid else ExitCode.INVALID
 
 
-def _check(
-    terminal: Terminal, path: str, provider: str | None, *, strict: bool
-) -> Checked:
+def _fix(terminal: Terminal, manifests: Sequence[str], instead: Instead) -> None:
     from foxbatch import api
     from foxbatch.cli import validation
 
-    shown = "<stdin>" if path == "-" else path
+    if STDIN in manifests:
+        raise UsageError(
+            "--fix changes files, and standard input is none",
+            hint="Name the file, or leave --fix out.",
+        )
+    for path in manifests:
+        try:
+            validation.tell_fixed(terminal, api.fix_manifest(Path(path), instead))
+        except InvalidError:  # it cannot be read, which checking it will say
+            continue
+
+
+def _check(terminal: Terminal, path: str, instead: Instead, *, strict: bool) -> Checked:
+    from foxbatch import api
+    from foxbatch.cli import validation
+
+    shown = "<stdin>" if path == STDIN else path
     try:
-        checked = api.check(load(terminal, path, provider))
+        wanted = load(terminal, path, instead.provider, instead.overrides)
+        checked = api.check(wanted)
     except InvalidError as error:
         return validation.Checked(shown, None, error.problems, strict)
     return validation.Checked(shown, len(checked.jobs), checked.problems, strict)
@@ -76,6 +106,7 @@ def _check(
 @click.command()
 @_MANIFESTS
 @options.provider_option()
+@options.set_option()
 @options.only_option()
 @click.option(
     "--cells", is_flag=True, help="Print the cells of the matrix, nothing rendered."
@@ -87,6 +118,7 @@ def expand_command(
     *,
     manifests: Sequence[str],
     provider: str | None,
+    overrides: tuple[str, ...],
     only: tuple[str, ...],
     cells: bool,
     form: str,
@@ -101,8 +133,8 @@ def expand_command(
     """
     from foxbatch.cli import listing
 
-    wanted = [load(terminal, path, provider) for path in manifests]
-    jobs = (job for one in wanted for job in _jobs(one, only))
+    wanted = [load(terminal, path, provider, overrides) for path in manifests]
+    jobs = _jobs(terminal, wanted, only)
     parts = (cell for one in wanted for cell in _cells(one))
     if form == "jsonl":
         for thing in parts if cells else jobs:
@@ -114,14 +146,31 @@ def expand_command(
     return ExitCode.DONE
 
 
-def _jobs(wanted: Wanted, only: tuple[str, ...]) -> Iterator[Job]:
+def _jobs(
+    terminal: Terminal, wanted: Sequence[Wanted], only: tuple[str, ...]
+) -> Iterator[Job]:
     from foxbatch import api
     from foxbatch.planner import Choice, as_planned
 
-    choice, sha256 = Choice(only=only), wanted.manifest.sha256
-    for job in api.expand(wanted):
-        if choice.selects(as_planned(job, sha256)):
-            yield job
+    choice, seen = Choice(only=only), []
+    for one in wanted:
+        for job in api.expand(one):
+            planned = as_planned(job, one.manifest.sha256)
+            if only:
+                seen.append(planned)
+            if choice.selects(planned):
+                yield job
+    _tell_unmatched(terminal, choice, seen)
+
+
+def _tell_unmatched(
+    terminal: Terminal, choice: Choice, jobs: Sequence[JobPlanned]
+) -> None:
+    """Say on stderr which part of `--only` names no job."""
+    from foxbatch import api
+
+    for error in api.unmatched(choice, jobs):
+        terminal.say(visible(f"{error}. {error.hint}"))
 
 
 def _cells(wanted: Wanted) -> Iterator[MatrixCell]:
@@ -140,6 +189,7 @@ def _cells(wanted: Wanted) -> Iterator[MatrixCell]:
 @options.manifest_argument()
 @options.out_option()
 @options.provider_option()
+@options.set_option()
 @options.only_option()
 @options.formats("table", "json", "jsonl")
 @click.option(
@@ -152,6 +202,7 @@ def plan_command(
     manifest: str,
     out: Path | None,
     provider: str | None,
+    overrides: tuple[str, ...],
     only: tuple[str, ...],
     form: str,
     exit_code: bool,
@@ -167,8 +218,10 @@ def plan_command(
     from foxbatch import api, planner
     from foxbatch.cli import planning
 
-    wanted = load(terminal, manifest, provider)
-    plan = api.plan(wanted, out=out, choice=planner.Choice(only=only))
+    wanted = load(terminal, manifest, provider, overrides)
+    choice = planner.Choice(only=only)
+    plan = api.plan(wanted, out=out, choice=choice)
+    _tell_unmatched(terminal, choice, [job.wanted for job in plan.jobs])
     if form == "table":
         planning.show(terminal, plan, wanted, out or api.default_run_dir(wanted))
     elif form == "json":

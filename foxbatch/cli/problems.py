@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from foxbatch.canonical import Json
@@ -24,6 +23,7 @@ _COLOURS = {
     Severity.WARNING: "bold yellow",
     Severity.NOTE: "bold cyan",
 }
+_MOST = 1_000  # shown; nobody reads more, and a stranger may have made a million
 _NARROWEST = 40
 _CHARACTERS_PER_CELL = 4  # looked at; a letter may carry several marks
 _WIDTH_IN_A_PIPE = 100
@@ -49,7 +49,9 @@ def as_text(problems: Sequence[Problem], sources: Sources, *, width: int) -> Tex
     """
     from rich.text import Text
 
-    blocks = [_block(problem, sources, width) for problem in problems]
+    blocks = [_block(problem, sources, width) for problem in problems[:_MOST]]
+    if (rest := len(problems) - _MOST) > 0:
+        blocks.append(Text(f"and {rest:,} more, which --format json has\n", "dim"))
     return Text("\n").join([*blocks, Text(f"{tally(problems)}\n", "bold")])
 
 
@@ -182,6 +184,7 @@ def as_json(problem: Problem) -> dict[str, Json]:
         "jobs": problem.jobs,
         "example": problem.example,
         "related": related,
+        "fix": [{**_place(edit.position), "text": edit.text} for edit in problem.fix],
     }
 
 
@@ -193,83 +196,3 @@ def _place(at: Position) -> dict[str, Json]:
         "end_line": at.end_line,
         "end_column": at.end_column,
     }
-
-
-_GITHUB_WORDS: Mapping[Severity, str] = {
-    Severity.ERROR: "error",
-    Severity.WARNING: "warning",
-    Severity.NOTE: "notice",
-}
-
-
-def as_github(problem: Problem) -> str:
-    """Return *problem* as a workflow command: an annotation in a pull request."""
-    at = problem.position
-    properties = {"file": at.file, "line": str(at.line), "endLine": str(at.end_line)}
-    if at.line == at.end_line:  # columns of several lines are not understood
-        properties |= {"col": str(at.column), "endColumn": str(at.end_column)}
-    properties["title"] = problem.code
-    text = "\n".join(filter(None, (problem.message, problem.hint)))
-    fields = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    return f"::{_GITHUB_WORDS[problem.severity]} {fields}::{_escaped(text)}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def as_sarif(problems: Sequence[Problem], *, version: str) -> dict[str, Json]:
-    """Return *problems* as a SARIF 2.1.0 log."""
-    codes: list[Json] = [{"id": code} for code in sorted({p.code for p in problems})]
-    driver: dict[str, Json] = {"name": "foxbatch", "version": version, "rules": codes}
-    return {
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {"driver": driver},
-                "columnKind": "unicodeCodePoints",
-                "results": [_sarif_result(problem) for problem in problems],
-            }
-        ],
-    }
-
-
-def _sarif_result(problem: Problem) -> Json:
-    text = " ".join(filter(None, (f"{problem.message}.", problem.hint)))
-    result: dict[str, Json] = {
-        "ruleId": problem.code,
-        "level": problem.severity.value,
-        "message": {"text": text},
-        "locations": [{"physicalLocation": _sarif_place(problem.position)}],
-    }
-    if problem.related:
-        result["relatedLocations"] = [
-            {
-                "physicalLocation": _sarif_place(one.position),
-                "message": {"text": one.message},
-            }
-            for one in problem.related
-        ]
-    return result
-
-
-def _sarif_place(at: Position) -> Json:
-    region: dict[str, Json] = {
-        "startLine": at.line,
-        "startColumn": at.column,
-        "endLine": at.end_line,
-        "endColumn": at.end_column,
-    }
-    return {"artifactLocation": {"uri": _uri(at.file)}, "region": region}
-
-
-def _uri(file: str) -> str:
-    from urllib.parse import quote
-
-    path = Path(file)
-    return path.as_uri() if path.is_absolute() else quote(path.as_posix())

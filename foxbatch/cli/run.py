@@ -114,6 +114,7 @@ def _shared(function: Callable[..., int]) -> Callable[..., int]:
 @options.manifest_argument()
 @options.out_option()
 @options.provider_option()
+@options.set_option()
 @options.only_option()
 @click.option(
     "--max-new", type=options.Whole(), metavar="N", help="Buy at most N jobs."
@@ -146,6 +147,7 @@ def run_command(
     manifest: str,
     out: Path | None,
     provider: str | None,
+    overrides: tuple[str, ...],
     only: tuple[str, ...],
     max_new: int | None,
     retry_failed: tuple[str, ...],
@@ -164,6 +166,7 @@ def run_command(
     Example:
       foxbatch run manifests/quickstart.yaml
       foxbatch run manifests/film.yaml --provider foxapi --only 'beach/*' --max-new 4
+      foxbatch run manifests/film.yaml --only model=veo-3.1 --set jobs.beach.repeat=3
 
     \b
     Exit codes:
@@ -179,7 +182,7 @@ def run_command(
     from foxbatch.planner import Choice
 
     _refuse_no_purchase(max_new)
-    wanted = load(terminal, manifest, provider)
+    wanted = load(terminal, manifest, provider, overrides)
     classes = failure_classes(retry_failed, wanted.provider)
     chosen = dataclasses.replace(
         shared.options(terminal),

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias, cast
+from typing import BinaryIO, Literal, TypeAlias, cast
 
 from foxbatch.canonical import Digest, Json, sha256
 from foxbatch.errors import InvalidError, Position, Problem, Severity
 from foxbatch.manifest.faults import Faults
+from foxbatch.manifest.fixing import Mended, mend
 from foxbatch.manifest.operators import MISUSED
+from foxbatch.manifest.overriding import overridden
+from foxbatch.manifest.prose import unreadable_prose
 from foxbatch.manifest.reading import items, mapping
 from foxbatch.manifest.rules import rules
-from foxbatch.manifest.texts import eaten_text
+from foxbatch.manifest.texts import eaten_text, with_quotes
 from foxbatch.policy import (
     Accept,
     Budget,
@@ -27,7 +32,21 @@ from foxbatch.policy import (
     parse_duration,
 )
 from foxbatch.schema import Checker, load_schema, suggest
-from foxbatch.yaml12 import Document, Where, scan
+from foxbatch.yaml12 import MAX_BYTES, Document, Where, decode, scan
+
+__all__ = [
+    "DEFAULT_OUTPUT",
+    "Manifest",
+    "Mended",
+    "Scanned",
+    "Spec",
+    "mend",
+    "parse_manifest",
+    "read_bounded",
+    "read_content",
+    "read_manifest",
+    "scan_manifest",
+]
 
 Duplicates: TypeAlias = Literal["error", "merge"]
 
@@ -122,6 +141,7 @@ class Manifest:
         max_jobs: How many jobs there may be.
         doubtful_vars: Variables with an error in them, which are left out.
         complete: False where `scan_manifest` left entries of `jobs` out.
+        overrides: What was set instead of what the file says, as typed.
     """
 
     document: Document = field(repr=False)
@@ -142,6 +162,7 @@ class Manifest:
     max_jobs: int
     doubtful_vars: frozenset[str] = frozenset()
     complete: bool = True
+    overrides: tuple[str, ...] = ()
     _limits: dict[str, Json]
 
     def limits(self, defaults: Limits) -> Limits:
@@ -192,26 +213,41 @@ def read_content(path: Path) -> bytes:
     """Return the bytes of the file at *path*.
 
     Raises:
-        InvalidError: It cannot be read.
+        InvalidError: It cannot be read, is no regular file, or is too large.
     """
     try:
-        return path.read_bytes()
+        if not stat.S_ISREG(path.stat().st_mode):
+            what = "a folder" if path.is_dir() else "no regular file"
+            raise _unreadable(path, f"it is {what}")
+        with path.open("rb") as file:
+            return read_bounded(file)
     except OSError as error:
-        message = f"{path} cannot be read: {_why(path, error)}"
+        missing = isinstance(error, FileNotFoundError)
+        said = (error.strerror or type(error).__name__).lower()
+        why = "there is no such file" if missing else said
+        raise _unreadable(path, why) from None
+    except ValueError as error:  # a NUL in the name
+        raise _unreadable(path, str(error)) from None
+
+
+def read_bounded(stream: BinaryIO) -> bytes:
+    """Return what *stream* holds, and of what is too large little more than allowed."""
+    return stream.read(MAX_BYTES + 1)
+
+
+def _unreadable(path: Path, why: str) -> InvalidError:
+    message = f"{path} cannot be read: {why}"
+    hint = ""
+    with contextlib.suppress(OSError, ValueError):  # the name may be none at all
         hint = _nearby(path)
-        problem = Problem("E-FILE-MISSING", message, Position(str(path)), hint)
-        raise InvalidError((problem,)) from None
-
-
-def _why(path: Path, error: OSError) -> str:
-    if path.is_dir():
-        return "it is a folder"
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    return (error.strerror or type(error).__name__).lower()
+    return InvalidError(
+        (Problem("E-FILE-MISSING", message, Position(str(path)), hint),)
+    )
 
 
 def _nearby(path: Path) -> str:
+    if path.exists() and not path.is_dir():
+        return "Write - to read what another program prints."
     folder = path if path.is_dir() else path.parent
     if not folder.is_dir():
         return "Type `foxbatch init` for an example to start from."
@@ -232,18 +268,51 @@ def parse_manifest(content: bytes, *, path: Path | None, shown_as: str) -> Manif
     return scanned.manifest
 
 
-def scan_manifest(content: bytes, *, path: Path | None, shown_as: str) -> Scanned:
+def scan_manifest(
+    content: bytes,
+    *,
+    path: Path | None,
+    shown_as: str,
+    overrides: Sequence[str] = (),
+) -> Scanned:
     """Read like `parse_manifest`, but return errors beside what they leave to judge.
+
+    Args:
+        content: The bytes of the manifest.
+        path: Its file; None for standard input.
+        shown_as: Name of the file in problems.
+        overrides: Such as `vars.film=Kodak`: values that go before those of the file.
 
     Raises:
         InvalidError: There is nothing to judge: *content* is not YAML.
+        UsageError: An override sets nothing that there is.
     """
-    document = scan(content, file=shown_as)
+    document = _document(content, shown_as)
+    for written in overrides:
+        document = overridden(document, written)
     found = list(_problems(document))
     faults = Faults(document, found)
-    problems = sorted([*document.problems, *found], key=lambda one: one.position)
+    every = with_quotes([*document.problems, *found], document)
+    problems = sorted(every, key=lambda one: one.position)
     document = dataclasses.replace(document, problems=tuple(problems))
-    return Scanned(_freeze(document, content, path, faults), document.problems, faults)
+    manifest = _freeze(document, content, path, faults)
+    manifest = dataclasses.replace(manifest, overrides=tuple(overrides))
+    return Scanned(manifest, document.problems, faults)
+
+
+def _document(content: bytes, file: str) -> Document:
+    try:
+        return scan(content, file=file)
+    except InvalidError as error:
+        *others, last = error.problems
+        if last.code != "E-YAML-SYNTAX":
+            raise
+        prose = unreadable_prose(decode(content, file), file)
+        # What stops the parser further down may only follow from the first of them.
+        follows = any(problem.position <= last.position for problem in prose)
+        found = {*others, *prose} if follows else {*error.problems, *prose}
+        problems = sorted(found, key=lambda one: one.position)
+        raise InvalidError(tuple(problems)) from None
 
 
 def _problems(document: Document) -> Iterator[Problem]:

@@ -42,7 +42,8 @@ def known_keys(part: str) -> tuple[str, ...]:
 def right_key(owner: Mapping[str, Json], name: str, part: str) -> str:
     """Return the key that *name*, one of *owner*, was meant to be; maybe itself."""
     known = known_keys(part)
-    near = None if name in known else nearest(name, known)
+    own = part == "manifest" and name.startswith("x-")
+    near = None if own or name in known else nearest(name, known)
     return name if near is None or near in owner else near
 
 

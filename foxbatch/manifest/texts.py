@@ -1,67 +1,165 @@
-"""YAML must not eat prompts: text cut at a `#`, or made a mapping by a colon."""
+"""YAML must not eat prompts: text cut at a `#`, or made something else by a mark."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 from foxbatch.canonical import Json
-from foxbatch.errors import Problem
+from foxbatch.errors import Edit, Position, Problem
+from foxbatch.manifest.prose import quoted
 from foxbatch.manifest.reading import items, mapping, written_jobs
-from foxbatch.schema import place, pointer, show
+from foxbatch.schema import only_near, place, pointer, show
 from foxbatch.yaml12 import Document, Where
 
-_PROMPT_FORMS = ("text", "lines", "file", "csv", "jsonl", "yaml", "variants")
+PROMPT_FORMS = ("text", "lines", "file", "csv", "jsonl", "yaml", "variants")
+_KEYS = ("id", *PROMPT_FORMS)
+_AXIS_FORMS = ("range", "linspace", "random")
 _FREE_TEXT = ("prompt", "negative_prompt", "text", "lyrics", "style")
+_NAMES = ("name", "description", "provider", "id", "model", "output")
+# Problems of a value that is no text, where quotes make it one.
+_NO_TEXT = frozenset({"E-TYPE", "E-NUMBER", "E-YAML-ALIAS", "E-YAML-TAG"})
+_OPERATOR = re.compile(r"\$[a-z]+\Z")
+_BEFORE_ITEM = re.compile(r"\s*(?:-\s+)*(?:[\w-]+:\s+)?")
+_ALIAS = re.compile(r"\*([^\s,\[\]{}]+)")
+_ANCHOR = re.compile(r"&(\S+)\s+|!\s+")
+_MARKS = {
+    "?": "a question mark and a blank in front make it a key",
+    "{": "its braces make it a mapping",
+}
+
+
+class Text(NamedTuple):
+    """What may be text.
+
+    Attributes:
+        where: Its place.
+        value: What YAML made of it.
+        free: Whether it can be nothing but text.
+        prompt: Whether it is a prompt, which is no list either.
+    """
+
+    where: Where
+    value: Json
+    free: bool
+    prompt: bool = False
 
 
 def eaten_text(document: Document) -> Iterator[Problem]:
     """Yield each text that YAML reads as less than what was written."""
-    for where, value, free in _texts(document):
-        if isinstance(value, dict):
-            if free:
-                yield from _text_as_mapping(document, where, value)
-            for key in ("text", "variants"):
-                if isinstance(value.get(key), str):
-                    yield from _cut_by_comment(document, (*where, key))
-        elif isinstance(value, str) and (free or " " in value):
-            yield from _cut_by_comment(document, where)
+    aliases = frozenset(_ALIAS.findall(document.text))
+    for text in texts(document):
+        match text.value:
+            case dict(value):
+                if text.free:
+                    yield from _text_as_mapping(document, text, value)
+                for key in ("text", "variants"):
+                    if isinstance(value.get(key), str):
+                        yield from _cut_by_comment(document, (*text.where, key))
+            case list(items_) if text.prompt:
+                yield from _text_as_list(document, text.where, items_)
+            case None if text.free:
+                yield from _cut_by_comment(document, text.where)
+            case str(value) if text.free or " " in value:
+                yield from _cut_by_comment(document, text.where)
+                yield from _cut_in_front(document, text.where, value, aliases)
 
 
-def _texts(document: Document) -> Iterator[tuple[Where, Json, bool]]:
-    """Yield what may be text: where it stands, and whether it can be nothing else."""
+def texts(document: Document) -> Iterator[Text]:
+    """Yield what may be text in a manifest of any shape."""
     root = mapping(document.value)
     for name, value in mapping(root.get("vars")).items():
-        yield ("vars", name), value, False
+        yield Text(("vars", name), value, free=False)
     yield from _param_texts(("defaults",), mapping(root.get("defaults")))
     for where, job in written_jobs(document):
         for index, prompt in enumerate(items(job.get("prompts"))):
-            yield (*where, "prompts", index), prompt, True
+            yield Text((*where, "prompts", index), prompt, free=True, prompt=True)
         yield from _param_texts(where, job)
         for name, value in mapping(job.get("let")).items():
-            yield (*where, "let", name), value, False
+            yield Text((*where, "let", name), value, free=False)
         for name, values in mapping(mapping(job.get("matrix")).get("axes")).items():
             at = (*where, "matrix", "axes", name)
-            yield (*at, "variants"), mapping(values).get("variants"), True
+            yield Text((*at, "variants"), mapping(values).get("variants"), free=True)
             for index, value in enumerate(items(values)):
-                yield (*at, index), value, name in _FREE_TEXT
+                free = name in _FREE_TEXT
+                yield Text((*at, index), value, free, prompt=name == "prompt")
 
 
-def _param_texts(
-    where: Where, owner: Mapping[str, Json]
-) -> Iterator[tuple[Where, Json, bool]]:
+def _param_texts(where: Where, owner: Mapping[str, Json]) -> Iterator[Text]:
     for name, value in mapping(owner.get("params")).items():
-        yield (*where, "params", name), value, name in _FREE_TEXT
+        yield Text((*where, "params", name), value, free=name in _FREE_TEXT)
+
+
+# ---- What was meant
+
+
+def with_quotes(problems: Iterable[Problem], document: Document) -> Iterator[Problem]:
+    """Yield *problems*; what is no text and can be nothing else may get quotes."""
+    places = {
+        document.position(text.where): text.where
+        for text in (*texts(document), *_names(document))
+        if text.free and not isinstance(text.value, list | dict)
+    }
+    for problem in problems:
+        where = places.get(problem.position)
+        if where is None or problem.code not in _NO_TEXT:
+            yield problem
+        else:
+            yield _with_quotes(problem, document, _written(document, where))
+
+
+def _with_quotes(problem: Problem, document: Document, at: Position | None) -> Problem:
+    hint = problem.hint
+    if at is not None and problem.code in {"E-YAML-ALIAS", "E-YAML-TAG"}:
+        hint = f"Put the text in quotes: {show(document.source(at))}."
+    return replace(problem, hint=hint, fix=_in_quotes(document, at))
+
+
+def _names(document: Document) -> Iterator[Text]:
+    """Yield the names of a manifest; a number or `no` may be meant as one."""
+    for where, owner in (((), mapping(document.value)), *written_jobs(document)):
+        for name in _NAMES:
+            if owner.get(name) is not None:
+                yield Text((*where, name), owner[name], free=True)
+
+
+def _written(document: Document, where: Where) -> Position | None:
+    """Return the one line of prose that became the value at *where*, if it is one."""
+    return _line_of(document, document.position(where))
+
+
+def _line_of(document: Document, at: Position) -> Position | None:
+    if at.file != document.file:
+        return None
+    line = document.line(at.line)
+    if _BEFORE_ITEM.fullmatch(line[: at.column - 1]):
+        # In a list of lines it goes on to the end of its line, and no further.
+        end = len(line.rstrip()) + 1
+        return None if at.end_line > at.line else replace(at, end_column=end)
+    return at if at.line == at.end_line else None
+
+
+def _in_quotes(document: Document, at: Position | None) -> tuple[Edit, ...]:
+    return () if at is None else (Edit(at, quoted(document.source(at))),)
+
+
+# ---- What became of it
 
 
 def _cut_by_comment(document: Document, where: Where) -> Iterator[Problem]:
     comment = document.comment_after(where)
-    if comment is None:
+    at = document.position(where)
+    if comment is None or document.source(at) in {"null", "~"}:
         return
     position, lost = comment
-    kept = document.position(where)
     last = document.line(position.line)
-    start = kept.column - 1 if kept.line == position.line else 0
+    start = at.column - 1 if at.line == position.line else 0
     whole = last[start:].strip()
+    written = position if not document.source(at) else _written(document, where)
+    # "#66" is a number or a tag; "# 66" may be what somebody says about the line.
+    glued = re.match(r"#+(?:\w|$)", lost) is not None
     yield Problem(
         "E-TEXT-COMMENT",
         f"the text ends before {show(lost)}, which YAML takes for a comment",
@@ -69,31 +167,123 @@ def _cut_by_comment(document: Document, where: Where) -> Iterator[Problem]:
         f"Write {show(whole)} in quotes if # is part of the text; else move the "
         "comment to a line of its own.",
         pointer=pointer(where),
+        fix=_in_quotes(document, written) if glued else (),
+    )
+
+
+def _cut_in_front(
+    document: Document, where: Where, value: str, aliases: Container[str]
+) -> Iterator[Problem]:
+    """Report a word in front of a text that YAML takes for an anchor or a tag."""
+    at = _written(document, where)
+    source = "" if at is None else document.source(at)
+    found = _ANCHOR.match(source)
+    if found is None or source[found.end() :] != value:
+        return
+    name = found[1]
+    if name and name in aliases:
+        return  # an anchor that is used is one
+    what = "an anchor" if name else "a tag"
+    yield Problem(
+        "E-TEXT-MARK",
+        f"the text begins after {show(found[0].strip())}, which YAML takes for {what}",
+        document.position(where),
+        f"Put the text in quotes: {show(source)}.",
+        pointer=pointer(where),
+        fix=_in_quotes(document, at),
+    )
+
+
+def _text_as_list(
+    document: Document, where: Where, values: list[Json]
+) -> Iterator[Problem]:
+    """Report text that brackets, or a second dash, turned into a list."""
+    at = _written(document, where)
+    if at is None:
+        return
+    source = document.source(at)
+    if any(isinstance(value, dict) for value in values) and source[0] != "[":
+        return
+    what = "brackets make" if source[0] == "[" else "second dash makes"
+    yield Problem(
+        "E-TEXT-LIST",
+        f"{place(where)} is not text: its {what} it a list",
+        document.position(where),
+        f"Put the text in quotes: {show(source)}.",
+        pointer=pointer(where),
+        fix=_in_quotes(document, at),
     )
 
 
 def _text_as_mapping(
-    document: Document, where: Where, value: dict[str, Json]
+    document: Document, text: Text, value: dict[str, Json]
 ) -> Iterator[Problem]:
-    """Report text that a colon or a comma turned into a mapping."""
-    stray = [key for key in value if key not in {"id", *_PROMPT_FORMS}]
-    if list(value) == ["path"] and "prompts" not in where:
+    """Report text that a colon, a comma or braces turned into a mapping."""
+    if list(value) == ["path"] and "prompts" not in text.where:
         return  # a local file, if in the wrong place
-    if len(value) == 1 and stray and not stray[0].startswith("$"):
-        (key, content) = next(iter(value.items()))
-        if isinstance(content, list | dict):
-            return
-        meant = f"{key}: {content}" if content is not None else f"{key}:"
-        message = f"{place(where)} is not text: its colon makes {show(key)} a key"
-    elif isinstance(value.get("text"), str) and all(
-        value[key] is None for key in stray
-    ):
-        if not stray:
-            return
-        meant = ", ".join([str(value["text"]), *stray])
-        message = f"the text ends at its comma, and {show(stray[0])} is read as a key"
-    else:
+    stray = [key for key in value if key not in _KEYS]
+    if not stray or _OPERATOR.match(stray[0]):
         return
-    position = document.position((*where, stray[0]), key=True)
-    hint = f"Put the text in quotes: {show(meant)}."
-    yield Problem("E-TEXT-MAPPING", message, position, hint, pointer=pointer(where))
+    cut = isinstance(value.get("text"), str)
+    if cut and all(value[key] is None for key in stray):
+        yield _cut_by_comma(document, text.where, value, stray)
+    elif len(value) == len(stray) and _is_prose(value, nested=text.prompt):
+        yield _made_a_mapping(document, text.where, value, stray[0])
+
+
+def _is_prose(value: dict[str, Json], *, nested: bool) -> bool:
+    """Return whether a mapping without one known key was meant to be text."""
+    if len(value) > 1:
+        return all(inner is None for inner in value.values())
+    ((key, inner),) = value.items()
+    if key in _AXIS_FORMS:
+        return False
+    if isinstance(inner, list | dict) and not nested:
+        return False
+    return only_near(key.casefold(), _KEYS) is None
+
+
+def _made_a_mapping(
+    document: Document, where: Where, value: dict[str, Json], key: str
+) -> Problem:
+    at = document.position(where)
+    if all(inner is None for inner in value.values()):
+        # Where nothing follows, its end is that of the lines after it.
+        last = max(document.position((*where, one), key=True) for one in value)
+        at = replace(at, end_line=last.line)
+    written = _line_of(document, at)
+    meant = f"{key}: {show(value[key])}" if value[key] is not None else f"{key}:"
+    source = meant if written is None else document.source(written)
+    why = _MARKS.get(source[0], f"its colon makes {show(key)} a key")
+    # `{txet: A fox}` may be a slip in a key; without a colon it is no mapping at all.
+    doubtful = source[0] == "{" and any(one is not None for one in value.values())
+    return Problem(
+        "E-TEXT-MAPPING",
+        f"{place(where)} is not text: {why}",
+        document.position((*where, key), key=True),
+        f"Put the text in quotes: {show(source)}.",
+        pointer=pointer(where),
+        fix=() if doubtful else _in_quotes(document, written),
+    )
+
+
+def _cut_by_comma(
+    document: Document, where: Where, value: dict[str, Json], stray: list[str]
+) -> Problem:
+    begin = document.position((*where, "text"))
+    last = max(document.position((*where, key), key=True) for key in stray)
+    keys = (document.position((*where, key), key=True) for key in value)
+    between = sum(begin < one < last for one in keys) - (len(stray) - 1)
+    whole = replace(begin, end_line=last.end_line, end_column=last.end_column)
+    plain = begin.line == last.end_line and not between and last > begin
+    source = document.source(whole) if plain else ""
+    meant = source or ", ".join([str(value["text"]), *stray])
+    fixable = plain and source[0] not in "'\""
+    return Problem(
+        "E-TEXT-MAPPING",
+        f"the text ends at its comma, and {show(stray[0])} is read as a key",
+        document.position((*where, stray[0]), key=True),
+        f"Put the text in quotes: {show(meant)}.",
+        pointer=pointer(where),
+        fix=_in_quotes(document, whole) if fixable else (),
+    )

@@ -7,6 +7,7 @@ filters, sampling  which combinations are meant, and which are drawn
 repeats            how many of each
 files              `{path: …}` among the values
 expansion          the same for all specs of a manifest, with its size
+lookalikes         values that are the same to a person
 variables          the graph of `vars`
 rendering          templates per cell
 requests, jobs     bodies, checked against their model's schema; identities

@@ -16,6 +16,7 @@ from foxbatch.matrix.cells import (
     read_product,
     report_unmatched_includes,
 )
+from foxbatch.matrix.lookalikes import warn_of_lookalikes
 from foxbatch.matrix.repeats import Repeats, read_repeats, report_dead_takes
 from foxbatch.matrix.reporting import Report
 from foxbatch.matrix.sampling import note_of_whole_sample
@@ -117,6 +118,7 @@ def prepare(manifest: Manifest, report: Report) -> tuple[Variables, list[Expansi
             report=report,
         )
         axes = read_axes(reading)
+        warn_of_lookalikes(axes.values(), report)
         if all(axis.choices for axis in axes.values()):
             found += _expansion(axes, reading)
     if manifest.complete and len(found) == len(manifest.specs):

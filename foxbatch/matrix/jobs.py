@@ -21,6 +21,7 @@ from foxbatch.matrix.cells import Cell
 from foxbatch.matrix.expansion import Expansion, Prompt, fits, prepare, too_many
 from foxbatch.matrix.names import Names
 from foxbatch.matrix.outputs import Output
+from foxbatch.matrix.rendering import Slot
 from foxbatch.matrix.reporting import Report, Tally
 from foxbatch.matrix.requests import MODEL, Draft, Recipe, parameters
 from foxbatch.matrix.slugs import labels
@@ -335,7 +336,12 @@ def _placed(problem: Problem, draft: Draft, recipe: Recipe) -> Problem:
             problem = replace(problem, hint=f"{hint}(or float) beside it.")
         case _:
             pass
-    return replace(problem, pointer="/".join([at, *rest]))
+    # What one model calls unknown may be right for another: no machine renames it.
+    model = draft.sources.get(MODEL)
+    one_model = isinstance(model, Slot) and not model.matrix
+    own = one_model and place[:1] == ("jobs",) and place[2:3] == ("params",)
+    fix = problem.fix if own else ()
+    return replace(problem, pointer="/".join([at, *rest]), fix=fix)
 
 
 class _Work:

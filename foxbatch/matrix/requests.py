@@ -221,10 +221,13 @@ class Recipe:
         if near and name not in self._reading.spec.variables:
             hint = f"Did you mean {near}? " + hint
         what = "the axis" if name in self._product.axes else "the include's"
+        said = f"{what} {name} is no parameter, and nothing refers to it"
+        if name == PROMPT:
+            said = "no prompt reaches a request: `prompt` is one of the variables"
         self._reading.report(
             warning(
                 "W-AXIS-UNUSED",
-                f"{what} {name} is no parameter, and nothing refers to it",
+                said,
                 self._key_of(name, choice),
                 hint,
             )

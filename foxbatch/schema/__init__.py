@@ -27,7 +27,15 @@ from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem, Severity, UsageError
 from foxbatch.schema.causes import known, meant_key, relevant, roots
 from foxbatch.schema.explain import Explanation, Locate, Schema
-from foxbatch.schema.words import either, nearest, place, pointer, show, suggest
+from foxbatch.schema.words import (
+    either,
+    nearest,
+    only_near,
+    place,
+    pointer,
+    show,
+    suggest,
+)
 from foxbatch.yaml12 import Where
 
 if TYPE_CHECKING:
@@ -41,6 +49,7 @@ __all__ = [
     "either",
     "load_schema",
     "nearest",
+    "only_near",
     "place",
     "pointer",
     "schema_names",

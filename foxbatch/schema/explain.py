@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from foxbatch.canonical import Json
-from foxbatch.errors import Position, Problem
+from foxbatch.errors import Edit, Position, Problem
 from foxbatch.schema.causes import extras, known, meant_key, missing
 from foxbatch.schema.words import (
     TYPES,
@@ -14,6 +14,7 @@ from foxbatch.schema.words import (
     described,
     either,
     meant,
+    only_near,
     place,
     pointer,
     show,
@@ -112,17 +113,20 @@ class Explanation:
         )
 
     def _unknown(self, extra: str) -> Problem:
-        where = (*self._where, extra)
-        hint = suggest(extra, known(self._own), "Known keys")
+        where, names = (*self._where, extra), known(self._own)
+        position, near = self._at(where, key=True), only_near(extra, names)
+        given = isinstance(self._value, dict) and near in self._value
+        hint = suggest(extra, names, "Known keys")
         if extra in cast("dict[str, str]", self._own.get("x-meant", {})):
             usual = f"Did you mean {meant_key(extra, self._own)}?"
-            hint = str(self._own.get("x-hint-meant", usual))
+            hint, near = str(self._own.get("x-hint-meant", usual)), None
         return Problem(
             code="E-KEY-UNKNOWN",
             message=f"unknown key {show(extra)} in {self._place}",
-            position=self._at(where, key=True),
+            position=position,
             hint=hint,
             pointer=pointer(where),
+            fix=(Edit(position, near),) if near and not given else (),
         )
 
     def _missing_key(self, key: str) -> Problem:

@@ -23,6 +23,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
+def only_near(word: str, known: Iterable[str]) -> str | None:
+    """Return the one of *known* that is a slip away from *word*, if just one is."""
+    close = difflib.get_close_matches(word, known, n=2, cutoff=0.8)
+    return close[0] if len(close) == 1 else None
+
+
 def _letters(word: str) -> str:
     return re.sub(r"[-_ .]", "", word).casefold()
 

@@ -11,10 +11,20 @@ import yaml
 from foxbatch.canonical import NOT_TEXT
 from foxbatch.errors import InvalidError, Position, Problem, Severity
 from foxbatch.yaml12.build import REMOVE, Builder, why_not_text
-from foxbatch.yaml12.document import Document, Where
+from foxbatch.yaml12.document import Document, Scalar, Where
+from foxbatch.yaml12.legacy import old_reading
 from foxbatch.yaml12.syntax import explain
 
-__all__ = ["Document", "Where", "parse", "scan"]
+__all__ = [
+    "MAX_BYTES",
+    "Document",
+    "Scalar",
+    "Where",
+    "decode",
+    "old_reading",
+    "parse",
+    "scan",
+]
 
 MAX_BYTES = 16 * 1024 * 1024
 
@@ -39,7 +49,7 @@ def scan(text: str | bytes, *, file: str) -> Document:
     Raises:
         InvalidError: The text is too large, is not UTF-8, or is not YAML.
     """
-    decoded = _decode(text, file)
+    decoded = decode(text, file)
     # YAML 1.2 breaks lines at LF and CR only; the parser follows 1.1, where these
     # three are line breaks too. Characters the text does not use stand in for them.
     stand_ins = _stand_ins(decoded)
@@ -53,11 +63,16 @@ def scan(text: str | bytes, *, file: str) -> Document:
     return Document(root.value, file, decoded, tuple(builder.problems), root)
 
 
-def _decode(text: str | bytes, file: str) -> str:
+def decode(text: str | bytes, file: str) -> str:
+    """Return *text* as it is read: without a byte order mark, with LF line ends.
+
+    Raises:
+        InvalidError: It is too large, is not UTF-8, or holds control characters.
+    """
     if len(text) > MAX_BYTES:
         raise _failure(
             "E-YAML-SIZE",
-            f"the file has {len(text):,} bytes, more than {MAX_BYTES:,}",
+            f"the file has more than {MAX_BYTES:,} bytes",
             Position(file),
             "Split it into several manifests.",
         )

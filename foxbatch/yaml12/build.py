@@ -15,6 +15,7 @@ from foxbatch.yaml12.document import Node, Span
 MAX_DEPTH = 100
 MAX_NODES = 1_000_000
 MAX_ALIAS_NODES = 10_000
+_SHOWN_DIGITS = 40
 
 REMOVE = "Remove the character."
 
@@ -123,7 +124,7 @@ class Builder:
                 _span(event),
                 f'Put "*{event.anchor}" in quotes if it is text.',
             )
-            return Node(None, _span(event))
+            return Node(None, _span(event), alias=True)
         self._aliased += target.size
         if self._aliased > MAX_ALIAS_NODES:
             raise self._fatal(
@@ -138,6 +139,7 @@ class Builder:
             target.value,
             _span(event),
             block=target.block,
+            alias=True,
             keys=target.keys,
             children=target.children,
             size=target.size,
@@ -263,9 +265,9 @@ class Builder:
             return text
         self._report(
             "E-NUMBER",
-            f"{text} is not a finite number",
+            f"{_short(text)} is not a finite number",
             span,
-            f'Write a finite number, or "{text}" in quotes if it is text.',
+            f'Write a finite number, or "{_short(text)}" in quotes if it is text.',
         )
         return 0
 
@@ -280,7 +282,7 @@ class Builder:
                 return value
         self._report(
             "E-NUMBER",
-            f"{text[:40]} does not fit a JSON number exactly",
+            f"{_short(text)} does not fit a JSON number exactly",
             span,
             "Use at most ±9007199254740991, or quotes if it is text.",
         )
@@ -302,6 +304,10 @@ def why_not_text(character: str) -> str:
     lone = "\ud800" <= character <= "\udfff"
     what = "half of a surrogate pair" if lone else "a control character"
     return f"U+{ord(character):04X} is {what}, not text"
+
+
+def _short(digits: str) -> str:
+    return digits if len(digits) <= _SHOWN_DIGITS else f"{digits[:_SHOWN_DIGITS]}…"
 
 
 def _span(event: Any) -> Span:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, cast
 
 from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem
 
 Where: TypeAlias = "tuple[str | int, ...]"
 """A place inside a JSON value: keys and indices from the root."""
+
+Style: TypeAlias = Literal["plain", "quoted", "block"]
 
 Span: TypeAlias = tuple[int, int, int, int]
 """Line, column, last line and the column after it, as in `Position`."""
@@ -23,10 +26,33 @@ class Node:
     span: Span
     plain: bool = False  # an unquoted scalar
     block: bool = False  # a scalar after `|` or `>`
+    alias: bool = False  # written elsewhere
+    file: str = ""  # where it stood, if not in the file of its document
     keys: dict[str, Span] = field(default_factory=dict)
     children: dict[str | int, Node] = field(default_factory=dict)
     size: int = 1
     height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A value or a key as it is written.
+
+    Attributes:
+        where: Its place, or that of the value it is the key of.
+        position: The characters of it; of a block scalar only its `|` or `>`.
+        source: These characters.
+        value: What is read from them; of a key, the key.
+        style: How it is written.
+        key: Whether it is a key.
+    """
+
+    where: Where
+    position: Position
+    source: str
+    value: Json
+    style: Style
+    key: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +81,47 @@ class Document:
         """Return one line of the text, counted from 1, without its end."""
         return self._lines[number - 1]
 
+    def source(self, position: Position) -> str:
+        """Return what stands at *position* as it is written; nothing of other files."""
+        if position.file != self.file:
+            return ""
+        lines = self._lines[position.line - 1 : position.end_line]
+        lines[-1] = lines[-1][: position.end_column - 1]
+        lines[0] = lines[0][position.column - 1 :]
+        return "\n".join(lines)
+
+    def scalars(self) -> Iterator[Scalar]:
+        """Yield every value that is no collection, and every key, once each.
+
+        What an alias stands for is met where its anchor is.
+        """
+        seen: set[int] = set()
+        waiting: list[tuple[Where, Node]] = []
+        if self._root is not None:
+            waiting.append(((), self._root))
+        while waiting:
+            where, node = waiting.pop()
+            if node.alias or node.file or id(node) in seen:
+                continue
+            seen.add(id(node))
+            if not isinstance(node.value, list | dict):
+                style: Style = "quoted"
+                if node.plain or node.block:
+                    style = "plain" if node.plain else "block"
+                position = Position(self.file, *node.span)
+                source = self.source(position)
+                yield Scalar(where, position, source, node.value, style, key=False)
+            for step, span in node.keys.items():
+                yield self._key((*where, step), step, span)
+            inside = node.children.items()
+            waiting.extend(((*where, step), child) for step, child in inside)
+
+    def _key(self, where: Where, key: str, span: Span) -> Scalar:
+        position = Position(self.file, *span)
+        source = self.source(position)
+        style: Style = "quoted" if source[:1] in {"'", '"'} else "plain"
+        return Scalar(where, position, source, key, style, key=True)
+
     def position(self, where: Where, *, key: bool = False) -> Position:
         """Return where the value at *where* stands (its key with *key*).
 
@@ -74,12 +141,28 @@ class Document:
         self, node: Node, parent: Node, last: str | int | None, *, key: bool
     ) -> Position:
         span = parent.keys.get(last) if key and isinstance(last, str) else None
-        return Position(self.file, *(span or node.span))
+        if span is not None:
+            return Position(parent.file or self.file, *span)
+        return Position(node.file or self.file, *node.span)
+
+    def with_value(self, where: Where, other: Document) -> Document:
+        """Return this document with the value of *other* at *where*.
+
+        Mappings on the way that do not exist are made. Positions of what is new lead
+        into the file of *other*.
+        """
+        assert other._root is not None  # noqa: S101  it was read from text
+        new = other._root
+        for node in _all_nodes(new):
+            node.file = other.file
+        root = _grafted(self._root, where, new)
+        problems = (*self.problems, *other.problems)
+        return replace(self, value=root.value, problems=problems, _root=root)
 
     def around(self, position: Position) -> Where:
         """Return the innermost place whose key or value *position* begins in."""
         where: Where = ()
-        node = self._root
+        node = self._root if position.file == self.file else None
         while node is not None:
             inside = (step for step in node.children if _holds(node, step, position))
             step = next(inside, None)
@@ -99,7 +182,7 @@ class Document:
         (`#66`) shows what was lost.
         """
         node = self._find(where)
-        if node is None or not node.plain:
+        if node is None or not node.plain or node.file:
             return None
         _, _, line, column = node.span
         rest = self.line(line)[column - 1 :]
@@ -124,3 +207,29 @@ def _holds(parent: Node, step: str | int, position: Position) -> bool:
     *_, end_line, end_column = start
     here = (position.line, position.column)
     return (line, column) <= here < (end_line, end_column)
+
+
+def _all_nodes(root: Node) -> Iterator[Node]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(node.children.values())
+
+
+def _grafted(old: Node | None, where: Where, new: Node) -> Node:
+    """Return *old* with *new* at *where*; what aliases share with it is not changed."""
+    if not where:
+        return new
+    step, *rest = where
+    if old is None or not isinstance(old.value, list | dict):
+        old = Node({}, new.span, file=new.file)
+    child = _grafted(old.children.get(step), tuple(rest), new)
+    value: Json = (
+        [child.value if index == step else one for index, one in enumerate(old.value)]
+        if isinstance(old.value, list)
+        else {**cast("dict[str, Json]", old.value), str(step): child.value}
+    )
+    return replace(
+        old, value=value, children={**old.children, step: child}, alias=False
+    )
