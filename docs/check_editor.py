@@ -1,12 +1,12 @@
 """Ask a real YAML language server what it offers in a manifest, and print it.
 
-    npm install --prefix /tmp/yls yaml-language-server
-    .venv/bin/python docs/check_editor.py /tmp/yls/node_modules/.bin/yaml-language-server
+    npm install --prefix /tmp/yaml yaml-language-server
+    .venv/bin/python docs/check_editor.py /tmp/yaml/node_modules/.bin/*server
 
-It needs no network once the server is installed, and takes a few seconds. What is
-printed is for a person to read: labels first offered at the place marked `‸`, what
-hovering over `‹…›` shows, and complaints about a manifest with mistakes. It ends with 1
-where something is missing that must be offered.
+It needs no network once the server is installed, and takes a second or two. What is
+printed is for a person to read: the labels offered at each place marked `‸`, what
+hovering there shows, and what is said about a manifest with mistakes. It ends with 1
+where something is missing that must be there.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "manifest.editor.schema.json"
 HEAD = f"# yaml-language-server: $schema={SCHEMA.as_uri()}\n"
@@ -37,7 +37,10 @@ COMPLETIONS: Mapping[str, tuple[str, set[str]]] = {
     "the model": (f"{TOP}jobs:\n  - id: fox\n    model: ‸", {"veo-3.1"}),
     "a default of the model": (f"{TOP}defaults:\n  model: ‸", {"veo-3.1-fast"}),
     "default parameters": (f"{TOP}defaults:\n  params:\n    ‸", {"resolution"}),
-    "prompts": (f"{TOP}jobs:\n  - id: fox\n    prompts:\n      - ‸", {"a labelled text"}),
+    "prompts": (
+        f"{TOP}jobs:\n  - id: fox\n    prompts:\n      - ‸",
+        {"a labelled text"},
+    ),
     "parameters": (f"{JOB}    params:\n      ‸", {"resolution", "enhance_prompt"}),
     "parameters of the fast model": (
         f"{TOP}jobs:\n  - id: fox\n    model: veo-3.1-fast\n    params:\n      ‸",
@@ -53,8 +56,8 @@ COMPLETIONS: Mapping[str, tuple[str, set[str]]] = {
         {"720p", "1080p"},
     ),
     "forms of an axis": (
-        f"{JOB}{PROMPTS}    matrix:\n      axes:\n        seed: {{‸}}",
-        {"range", "random", "csv"},
+        f"{JOB}{PROMPTS}    matrix:\n      axes:\n        seed:\n          ‸",
+        {"range", "random", "csv", "a range"},
     ),
     "an exclude": (
         f"{JOB}{PROMPTS}    matrix:\n      exclude:\n        - resolution: ‸",
@@ -64,7 +67,10 @@ COMPLETIONS: Mapping[str, tuple[str, set[str]]] = {
 }
 HOVERS: Mapping[str, tuple[str, str]] = {
     "a key": (f"{TOP}jobs:\n  - id: fox\n    ‸repeat: 2\n", "How many of each"),
-    "a parameter": (f"{JOB}    params:\n      ‸resolution: 720p\n", "Size of the picture"),
+    "a parameter": (
+        f"{JOB}    params:\n      ‸resolution: 720p\n",
+        "Size of the picture",
+    ),
     "a value": (f"{JOB}    params:\n      resolution: ‸720p\n", "1080p"),
     "an axis": (
         f"{JOB}{PROMPTS}    matrix:\n      axes:\n        ‸duration: [4, 6]\n",
@@ -88,24 +94,34 @@ retry: {{busy: soon}}
 class Server:
     """A language server on the other end of two pipes."""
 
-    process: subprocess.Popen[bytes]
-    _ids: Any = field(default_factory=lambda: count(1))
+    sends: IO[bytes]
+    hears: IO[bytes]
+    _ids: Iterator[int] = field(default_factory=count)
     heard: list[dict[str, Any]] = field(default_factory=list)
 
-    def tell(self, method: str, params: Mapping[str, Any], **more: Any) -> None:
-        body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, **more})
-        self._send(body.encode())
+    def tell(
+        self, method: str, params: Mapping[str, Any], *, number: int | None = None
+    ) -> None:
+        """Send a notification, or a request where *number* says which."""
+        body: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params}
+        if number is not None:
+            body["id"] = number
+        self._send(json.dumps(body).encode())
 
-    def ask(self, method: str, params: Mapping[str, Any]) -> Any:
+    def ask(
+        self, method: str, params: Mapping[str, Any]
+    ) -> dict[str, Any] | list[dict[str, Any]]:
+        """Send a request and return its result."""
         number = next(self._ids)
-        self.tell(method, params, id=number)
+        self.tell(method, params, number=number)
         while True:
             message = self._read()
             if message.get("id") == number and "method" not in message:
-                return message.get("result")
+                return message.get("result") or {}
             self._answer(message)
 
     def wait_for(self, method: str, uri: str) -> dict[str, Any]:
+        """Return the first notification of a kind about the document at *uri*."""
         while True:
             for message in self.heard:
                 if message["method"] == method and message["params"]["uri"] == uri:
@@ -123,46 +139,50 @@ class Server:
             self._send(json.dumps(reply).encode())
 
     def _send(self, body: bytes) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
-        self.process.stdin.flush()
+        self.sends.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        self.sends.flush()
 
     def _read(self) -> dict[str, Any]:
-        assert self.process.stdout
         length = 0
-        while line := self.process.stdout.readline().strip():
+        while line := self.hears.readline().strip():
             name, _, value = line.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
         if not length:
             sys.exit("the server has ended")
-        return json.loads(self.process.stdout.read(length))
+        return json.loads(self.hears.read(length))
+
+
+ABILITIES: Mapping[str, Any] = {
+    "completion": {"completionItem": {"snippetSupport": True}},
+    "hover": {"contentFormat": ["markdown"]},
+}
+SETTINGS: Mapping[str, Any] = {
+    "completion": True,
+    "hover": True,
+    "validate": True,
+    "schemaStore": {"enable": False},
+}
 
 
 def main() -> int:
+    """Start the server that the first argument names, and ask it everything."""
     command = sys.argv[1] if len(sys.argv) > 1 else "yaml-language-server"
     with subprocess.Popen(
         [command, "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
-        server = Server(process)
+        if process.stdin is None or process.stdout is None:
+            return 1
+        server = Server(process.stdin, process.stdout)
+        abilities = {"textDocument": ABILITIES}
         server.ask(
             "initialize",
-            {
-                "processId": None,
-                "rootUri": None,
-                "capabilities": {
-                    "textDocument": {
-                        "completion": {"completionItem": {"snippetSupport": True}},
-                        "hover": {"contentFormat": ["markdown"]},
-                    },
-                    "workspace": {"configuration": False},
-                },
-            },
+            {"processId": None, "rootUri": None, "capabilities": abilities},
         )
         server.tell("initialized", {})
-        yaml = {"completion": True, "hover": True, "validate": True}
-        yaml["schemaStore"] = {"enable": False}
-        server.tell("workspace/didChangeConfiguration", {"settings": {"yaml": yaml}})
+        server.tell(
+            "workspace/didChangeConfiguration", {"settings": {"yaml": SETTINGS}}
+        )
         with tempfile.TemporaryDirectory() as folder:
             missing = Check(server, Path(folder)).everything()
         process.kill()
@@ -178,8 +198,10 @@ class Check:
     server: Server
     folder: Path
     missing: list[str] = field(default_factory=list)
+    _documents: Iterator[int] = field(default_factory=count)
 
     def everything(self) -> list[str]:
+        """Ask and print everything; return what must be there and is not."""
         for name, (text, wanted) in COMPLETIONS.items():
             self._completion(name, text, wanted)
         for name, (text, told) in HOVERS.items():
@@ -189,7 +211,7 @@ class Check:
 
     def _open(self, text: str) -> tuple[str, dict[str, Any]]:
         before, _, after = f"{HEAD}{text}".partition("‸")
-        uri = (self.folder / f"{len(self.server.heard)}-{hash(text)}.yaml").as_uri()
+        uri = (self.folder / f"{next(self._documents)}.yaml").as_uri()
         document = {
             "uri": uri,
             "languageId": "yaml",
@@ -203,8 +225,8 @@ class Check:
 
     def _completion(self, name: str, text: str, wanted: set[str]) -> None:
         _, at = self._open(text)
-        result = self.server.ask("textDocument/completion", at) or []
-        items = result if isinstance(result, list) else result["items"]
+        result = self.server.ask("textDocument/completion", at)
+        items = result if isinstance(result, list) else result.get("items", [])
         labels = [item["label"].strip("\"'") for item in items]
         print(f"complete {name}: {', '.join(labels)}")
         if lacks := wanted.difference(labels):
@@ -212,8 +234,9 @@ class Check:
 
     def _hover(self, name: str, text: str, told: str) -> None:
         _, at = self._open(text)
-        result = self.server.ask("textDocument/hover", at) or {}
-        shown = result.get("contents", {}).get("value", "")
+        result = self.server.ask("textDocument/hover", at)
+        contents = result.get("contents", {}) if isinstance(result, dict) else {}
+        shown = contents.get("value", "")
         print(f"hover {name}:", *shown.splitlines(), sep="\n    ")
         if told not in shown or not shown:
             self.missing.append(f"hover {name}: {told}")

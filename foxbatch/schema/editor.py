@@ -1,7 +1,7 @@
 """The manifest's schema as editors want it: with the parameters of the models in it.
 
-`foxbatch validate` checks the shape of a manifest by one schema, and each job by that of
-its model. An editor knows one schema only, in the part of draft 7 that YAML language
+`foxbatch validate` checks the shape of a manifest by one schema, and each job by that
+of its model. An editor knows one schema only, in the part of draft 7 that YAML language
 servers understand. So this one holds both, and is made from both.
 
 It refuses nothing that `validate` takes, but for values that are never sent: those that
@@ -11,6 +11,7 @@ an exclude removes, and defaults that every job replaces.
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias, cast
@@ -31,6 +32,7 @@ _SHARED: Mapping[str, _Object] = {
         "patternErrorMessage": "Write a value that the model takes, or ${{ … }}.",
     },
     "left-out": {
+        "title": "{$unset: true}",
         "description": "Leaves a default out.",
         "type": "object",
         "required": ["$unset"],
@@ -40,6 +42,7 @@ _SHARED: Mapping[str, _Object] = {
         },
     },
     "local-file": {
+        "title": "{path: …}",
         "description": "A local file.",
         "type": "object",
         "required": ["path"],
@@ -69,19 +72,29 @@ def editor_schema(
     """
     whole = cast("_Object", _plain(dict(manifest)))
     definitions = cast("_Object", whole["definitions"])
-    general = cast("_Object", definitions["model"])
-    definitions["model"] = {**general, "examples": list(models)}
+    cast("_Object", definitions["model"])["examples"] = list(models)
+    # Would be offered for every parameter alike.
+    cast("_Object", definitions["filter"]).pop("examples")
+    # Servers offer "array item" for each part of what is described in parts.
+    axis = cast("_Object", definitions["axis"])
+    axis["items"] = {"if": {}, "then": axis["items"]}
     definitions.update(_SHARED)
     shared = _Definitions(definitions)
     served: Json = {
         "if": {"properties": {"provider": dict(providers)}},
         "then": _served(models, shared),
     }
-    return {**whole, "allOf": [served]}
+    # What editors show of a key is the first description they meet.
+    top: _Object = {key: whole.pop(key) for key in _TOP if key in whole}
+    definitions["manifest"] = {
+        key: rest for key, rest in whole.items() if key not in {"$id", "definitions"}
+    }
+    return {**top, "allOf": [served, _ref("manifest")], "definitions": definitions}
 
 
 # ---- the manifest
 
+_TOP = ("$schema", "title", "description", "type", "defaultSnippets")
 
 # Where keys are names; and where a value is only a value, and no schema.
 _BY_NAME = frozenset({"properties", "patternProperties", "definitions"})
@@ -100,21 +113,48 @@ def _plain(schema: Json) -> Json:
             new[keyword] = {k: _plain(v) for k, v in value.items() if _is_built(v)}
         elif not keyword.startswith("x-"):
             new[keyword] = value if keyword in _VALUES else _plain(value)
-    return new | _for_editors(schema)
+    return _for_editors(schema, new)
 
 
 def _is_built(schema: Json) -> bool:
     return not (isinstance(schema, dict) and "x-not-yet" in schema)
 
 
-def _for_editors(schema: Schema) -> _Object:
-    """Return what language servers show in place of keywords that others read."""
-    new: _Object = {}
-    if "`" in str(schema.get("description")):
-        new["markdownDescription"] = schema["description"]
+def _for_editors(schema: Schema, plain: _Object) -> _Object:
+    """Return *plain* with what language servers show in place of other keywords.
+
+    They show an example that is no scalar as `[object Object]`, but a snippet well.
+    """
+    new = dict(plain)
+    examples = cast("list[Json]", new.pop("examples", []))
+    scalars = [one for one in examples if not isinstance(one, dict | list)]
+    if scalars:
+        new["examples"] = cast("Json", scalars)
+    built = [one for one in examples if isinstance(one, dict | list)]
+    snippets: list[Json] = [{"label": _flow(one), "body": one} for one in built]
+    if snippets := [*cast("list[Json]", new.pop("defaultSnippets", [])), *snippets]:
+        new["defaultSnippets"] = snippets
+    shown = "".join(f"\n\nSuch as `{_flow(one)}`." for one in built)
+    told = str(schema.get("description", ""))
+    if shown or "`" in told:
+        new["markdownDescription"] = told + shown
     if "pattern" in schema and "x-hint" in schema:
         new["patternErrorMessage"] = schema["x-hint"]
     return new
+
+
+def _flow(value: Json) -> str:
+    """Return *value* on one line, as it may stand in a manifest."""
+    match value:
+        case dict():
+            inside = (f"{key}: {_flow(one)}" for key, one in value.items())
+            return "{" + ", ".join(inside) + "}"
+        case list():
+            return "[" + ", ".join(map(_flow, value)) + "]"
+        case str():
+            return value
+        case _:
+            return json.dumps(value)
 
 
 # ---- the models
@@ -133,6 +173,14 @@ class _Definitions:
         key = next(key for key in keys if self._all.get(key, schema) == schema)
         self._all[key] = schema
         return _ref(key)
+
+    def description(self, schema: Json) -> str:
+        """Return what *schema* says, or the definition that it refers to."""
+        first = _mapping(schema)
+        for one in cast("list[Json]", first.get("anyOf", [])):
+            return self.description(one)
+        key = str(first["$ref"]).rpartition("/")[2]
+        return str(_mapping(self._all[key]).get("description", ""))
 
 
 def _ref(key: str) -> Json:
@@ -160,9 +208,14 @@ def _served(models: Mapping[str, Schema], shared: _Definitions) -> Json:
     other: Json = {"not": _names(list(models))}
     rules.append({"if": other, "then": {"properties": either}})
     defaults: Json = {"model": name, "params": either["params"]}
-    job = {"properties": {"model": name}, "allOf": rules}
-    jobs: Json = {"items": shared.add("job", "of-models", job)}
-    return {"properties": {"defaults": {"properties": defaults}, "jobs": jobs}}
+    of_models: _Object = {"properties": {"model": name}, "allOf": rules}
+    ref = shared.add("job", "of-models", of_models)
+    return {
+        "properties": {
+            "defaults": {"properties": defaults, **_SILENT},
+            "jobs": {"items": ref, **_SILENT},
+        }
+    }
 
 
 def _names(models: Sequence[str]) -> Json:
@@ -196,36 +249,41 @@ def _job(
     model: str, parameters: _Named, shared: _Definitions, name: Json, *, closed: bool
 ) -> dict[str, Json]:
     """Return what a job of *model* may say where parameters stand."""
-    params: _Object = {"properties": dict(parameters)}
+    params: _Object = {"properties": dict(parameters), **_SILENT}
     if closed:
         # What a model does not know may be left out, for it may be a default.
         no_such: _Object = {"errorMessage": "The model has no such parameter."}
         params["additionalProperties"] = {**_SHARED["left-out"], **no_such}
     feeding = {"model": name, **parameters}
     rules = [
-        shared.add("feeds", axis, _feeds(axis, ref))
+        shared.add("feeds", axis, _feeds(axis, ref, shared.description(ref)))
         for axis, ref in feeding.items()
         if axis != "prompt"  # the same for every model
     ]
-    repeat: Json = {"items": {"properties": {"where": _filter(parameters)}}}
+    where: Json = {"properties": {"where": _filter(parameters)}}
     return {
         "params": shared.add("params", model, params),
-        "matrix": shared.add("matrix", model, {"allOf": rules}),
-        "repeat": repeat,
+        "matrix": shared.add("matrix", model, {"allOf": rules, **_SILENT}),
+        "repeat": {"items": where, **_SILENT},
     }
 
 
-def _feeds(axis: str, ref: Json) -> _Object:
+# The key itself is offered, and told of, where it is described for every manifest.
+_SILENT: _Object = {"doNotSuggest": True}
+
+
+def _feeds(axis: str, ref: Json, description: str) -> _Object:
     """Return what a matrix may say of a parameter, where it is no variable."""
+    values: Json = {"description": description, "items": ref}
     extra: Json = {"anyOf": [ref, _ref("operators")]}
     variable: Json = {
         "required": ["variables"],
         "properties": {"variables": {"contains": {"const": axis}}},
     }
     said: Json = {
-        "axes": {"properties": {axis: {"items": ref}}},
-        "exclude": {"items": _filter({axis: ref})},
-        "include": {"items": {"properties": {axis: extra}}},
+        "axes": {"properties": {axis: values}, **_SILENT},
+        "exclude": {"items": _filter({axis: ref}), **_SILENT},
+        "include": {"items": {"properties": {axis: extra}}, **_SILENT},
     }
     return {"if": variable, "else": {"properties": said}}
 
@@ -235,7 +293,7 @@ def _filter(parameters: _Named) -> Json:
     offered: _Object = {
         name: {"anyOf": [ref, _ref("filter")]} for name, ref in parameters.items()
     }
-    return {"properties": offered}
+    return {"properties": offered, **_SILENT}
 
 
 # ---- one model's schema
@@ -301,11 +359,11 @@ _NARROWS = frozenset(
 
 def _written(about: _Object) -> _Object:
     """Return what a manifest may write for a parameter that the model describes so."""
-    told = {key: about[key] for key in _TOLD if key in about}
+    told: _Object = {key: about[key] for key in _TOLD if key in about}
     takes_file = "x-url" in about or "x-url" in _mapping(about.get("items"))
     value = _value(about, files=takes_file)
     choices = [*cast("list[Json]", value["anyOf"]), _ref("left-out")]
-    return {**told, **_for_editors(told), "anyOf": choices}
+    return {**_for_editors(told, told), "anyOf": choices}
 
 
 def _value(about: _Object, *, files: bool) -> _Object:
