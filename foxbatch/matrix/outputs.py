@@ -43,6 +43,8 @@ class Output:
             fault = "has a step . or .."
         elif not all(step.strip(" .") for step in steps):
             fault = "has an empty step"
+        elif steps[0] == ".partial":
+            fault = "begins with .partial, where downloads grow"
         elif found := _ILLEGAL.search(literal):
             fault = f"holds {found[0]!r}, which not every system allows in a name"
         if fault:
