@@ -47,6 +47,14 @@ _ELSEWHERE = {
 }
 
 
+# What to write where a namespace has nothing in it.
+_FIRST = {
+    "vars": "There are no vars yet: write `vars: {name: value}` at the top.",
+    "matrix": "There are no axes yet: write them under the job's matrix.axes.",
+    "let": "There is no let yet: write `let: {name: value}` in the job.",
+}
+
+
 class TemplateError(ValueError):
     """A template that cannot be read or rendered.
 
@@ -138,12 +146,12 @@ class Reference:
         hint = ""
         if isinstance(inside, dict):
             close = _nearest(str(step), inside)
-            names = ", ".join(list(inside)[:10]) or "nothing"
-            hint = (
-                f"Did you mean {_dotted((*self.path[:depth], close))}?"
-                if close
-                else f"{parent} has: {names}."
-            )
+            if close:
+                hint = f"Did you mean {_dotted((*self.path[:depth], close))}?"
+            elif inside:
+                hint = f"{parent} has: {', '.join(list(inside)[:10])}."
+            else:
+                hint = _FIRST.get(parent, f"{parent} is empty.")
         elif isinstance(inside, list):
             hint = f"{parent} has {len(inside)} values, counted from [0]."
         else:

@@ -185,12 +185,14 @@ class Renderer:
                 self._lets[name] = Slot(where, None)
         for name in order:
             where = (*spec.where, "let", name)
+            if self._reading.doubts("let", name):
+                self._lets[name] = Slot(where, None)
             if name not in self._lets:
                 self._lets[name] = self._slot(spec.let[name], where)
 
     def warn_of_unused_lets(self) -> None:
         """Report each `let` value that nothing refers to."""
-        if self.unread:
+        if self.unread or self._reading.spec.doubtful:
             return
         used = meant_by(self._used_lets | self._unknown_lets, self._lets)
         for name in self._lets:
@@ -222,11 +224,23 @@ class Renderer:
             raise TemplateError(SAID, "reported")
         if not slot.pattern.names:
             return slot.pattern.render({})
+        if self._reading.spec.doubtful and self._is_doubtful(slot, frame):
+            raise TemplateError(SAID, "depends on what was reported")
         pattern = slot.pattern
         value, error = slot.recall(frame, lambda: self._outcome(slot, pattern, frame))
         if error is not None:
             raise error
         return value
+
+    def _is_doubtful(self, slot: Slot, frame: Frame) -> bool:
+        """Return whether *slot* depends on what cannot be known in this cell."""
+        for name in slot.matrix:
+            choice = frame.cell.get(PROMPT if name == PROMPT_ID else name)
+            if choice is None and not self._reading.spec.names_known:
+                return True
+            if choice is not None and choice.broken:
+                return True
+        return False
 
     def _outcome(self, slot: Slot, pattern: Pattern, frame: Frame) -> _Outcome:
         try:

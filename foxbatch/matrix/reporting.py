@@ -43,11 +43,15 @@ class Tally:
             seen = self._seen[key] = _Seen(problem, example)
         seen.jobs += jobs
 
-    def flush(self) -> None:
-        """Report every problem with its count, in the order they were met."""
+    def flush(self, *, counted: bool = True) -> None:
+        """Report every problem with its count, in the order they were met.
+
+        Without a count where not all jobs were looked at.
+        """
         for seen in self._seen.values():
             at, problem = f"{seen.problem.pointer}/", seen.problem
-            if seen.jobs > 1 or not any(map(at.startswith, self._alone)):
+            many = seen.jobs > 1 or not any(map(at.startswith, self._alone))
+            if counted and many:
                 problem = replace(problem, jobs=seen.jobs, example=seen.example)
             self._report(problem)
         self._seen.clear()

@@ -27,6 +27,7 @@ class Variables:
         broken: Names whose problem was reported: what needs them is not reported.
         unread: Whether a template has wrong syntax, so that it may use anything.
         measured: Sizes of what is in them.
+        known: All names, where any other may be one that cannot be read.
     """
 
     def __init__(self) -> None:
@@ -34,13 +35,15 @@ class Variables:
         self.measured: sizes.Known = {}
         self.broken: set[str] = set()
         self.unread = False
+        self.known: set[str] | None = None
         self._used: set[str] = set()
 
     def note_uses(self, pattern: Pattern) -> bool:
         """Remember what *pattern* uses; return whether all of it has a value."""
         names = set(_names(pattern))
         self._used |= names
-        return not names & self.broken
+        lost = set[str]() if self.known is None else names - self.known
+        return not (names & self.broken or lost)
 
     def render(self, value: Json) -> tuple[bool, Json]:
         """Return whether all that *value* uses has a value, and the rendered value.
@@ -76,6 +79,8 @@ def resolve(manifest: Manifest, report: Report) -> Variables:
     """Return the variables of *manifest*; what is wrong with them is reported."""
     variables = Variables()
     variables.broken.update(manifest.doubtful_vars)
+    if manifest.doubts.cover(("vars",)):
+        variables.known = set(manifest.vars)
     patterns: dict[str, Pattern] = {}
     for name, value in manifest.vars.items():
         try:
@@ -106,7 +111,7 @@ def warn_of_unused(
     variables: Variables, manifest: Manifest, report: Report, parameters: set[str]
 ) -> None:
     """Report each variable that nothing refers to, not even misspelt."""
-    if variables.unread or not manifest.complete:
+    if variables.unread or manifest.doubts:
         return  # what was not read may refer to it
     used = variables.used_of(manifest.vars)
     for name in manifest.vars:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast
 
@@ -159,6 +159,15 @@ class Document:
         problems = (*self.problems, *other.problems)
         return replace(self, value=root.value, problems=problems, _root=root)
 
+    def renamed(self, names: Mapping[Where, str]) -> Document:
+        """Return this document with other keys at the places of *names*.
+
+        Order and positions stay: what is under a new key stands where it stood.
+        """
+        assert self._root is not None  # noqa: S101  it was read from text
+        root = _renamed(self._root, names)
+        return replace(self, value=root.value, _root=root)
+
     def around(self, position: Position) -> Where:
         """Return the innermost place whose key or value *position* begins in."""
         where: Where = ()
@@ -215,6 +224,26 @@ def _all_nodes(root: Node) -> Iterator[Node]:
         node = waiting.pop()
         yield node
         waiting.extend(node.children.values())
+
+
+def _renamed(node: Node, names: Mapping[Where, str]) -> Node:
+    """Return *node* with other keys; what aliases share with it is not changed."""
+    own = {where[0]: name for where, name in names.items() if len(where) == 1}
+    inner: dict[str | int, dict[Where, str]] = {}
+    for where, name in names.items():
+        if len(where) > 1:
+            inner.setdefault(where[0], {})[where[1:]] = name
+    children = {
+        own.get(step, step): _renamed(child, inner[step]) if step in inner else child
+        for step, child in node.children.items()
+    }
+    values = {str(step): child.value for step, child in children.items()}
+    return replace(
+        node,
+        value=list(values.values()) if isinstance(node.value, list) else values,
+        keys={own.get(key, key): span for key, span in node.keys.items()},
+        children=children,
+    )
 
 
 def _grafted(old: Node | None, where: Where, new: Node) -> Node:
