@@ -191,6 +191,7 @@ def test_an_unknown_model_names_the_nearest_and_is_judged_as_that() -> None:
     assert problem.pointer == "/defaults/model"
     assert outcome.only("E-KEY-UNKNOWN").hint == "Did you mean duration?"
     assert outcome.only("E-ENUM").pointer == "/jobs/0/params/duration"
+    assert "W-AXIS-UNUSED" in outcome.codes
 
 
 def test_of_a_model_that_is_a_guess_only_the_names_of_parameters_are_judged() -> None:
@@ -202,7 +203,6 @@ def test_of_a_model_that_is_a_guess_only_the_names_of_parameters_are_judged() ->
     outcome = expand_job(job, model="toy")
 
     assert outcome.codes == ["E-MODEL-UNKNOWN", "E-KEY-UNKNOWN"]
-    assert "W-AXIS-UNUSED" in outcome.codes
 
 
 def test_an_unknown_model_is_one_error_where_all_else_is_right() -> None:

@@ -150,23 +150,29 @@ def _judged(manifest: Manifest, provider: Provider | None) -> list[Problem]:
 def _in_order(problems: Iterable[Problem], manifest: Manifest) -> tuple[Problem, ...]:
     """Return *problems*, each once, in the order of the file; other files come after.
 
+    What is wrong is not called odd as well.
+
     What is wrong in `defaults` is found anew by every entry of `jobs`.
     """
     file = manifest.document.file
+    problems = dict.fromkeys(problems)
+    wrong = {one.position for one in problems if one.severity is Severity.ERROR}
 
     def place(problem: Problem) -> tuple[bool, Position]:
         return problem.position.file != file, problem.position
 
-    return tuple(sorted(dict.fromkeys(problems), key=place))
+    said = (
+        one
+        for one in problems
+        if one.severity is Severity.ERROR or one.position not in wrong
+    )
+    return tuple(sorted(said, key=place))
 
 
 def check(wanted: Wanted) -> Checked:
     """Expand everything and return the valid jobs with all problems. Offline."""
     jobs, problems = _expanded(wanted)
-    # What is wrong is not called odd as well.
-    wrong = {p.position for p in problems if p.severity is Severity.ERROR}
-    odd = lint(wanted.manifest, wanted.provider, jobs)
-    problems += [problem for problem in odd if problem.position not in wrong]
+    problems += lint(wanted.manifest, wanted.provider, jobs)
     return Checked(jobs, _in_order(problems, wanted.manifest))
 
 

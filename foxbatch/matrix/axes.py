@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem
 from foxbatch.manifest import Manifest, Spec
-from foxbatch.matrix.reporting import Report, template_problem
+from foxbatch.matrix.reporting import Report, template_problems
 from foxbatch.matrix.variables import Variables
 from foxbatch.sources import Sources
 from foxbatch.template import TemplateError
@@ -137,7 +137,8 @@ def rendered_with_vars(
         return reading.variables.render(value)
     except TemplateError as error:
         document = reading.manifest.document
-        reading.report(template_problem(error, document, where, at))
+        for problem in template_problems(error, document, where, at):
+            reading.report(problem)
         return False, None
 
 

@@ -283,7 +283,7 @@ class _Checks:
 
         A second one is counted as wrong, or remembered where duplicates are merged.
         """
-        mine = _First(job.name, cell, work, work.position(cell))
+        mine = _First(job.name, cell, work, work.place(cell))
         first = self.first.setdefault(job.digest, mine)
         if first is mine:
             return True
@@ -312,11 +312,13 @@ def _duplicate(second: _First, first: _First) -> Problem:
     axis = second.work.inert_difference(second.cell, first.cell)
     if axis is not None and first.work is second.work:
         name, position = axis
+        near = only_near(name, second.work.parameters)
+        hint = f"Use ${{{{ matrix.{name} }}}} in a parameter or a prompt, or remove it."
         return Problem(
             "E-DUPLICATE-JOB",
             f"the values of {name} change no request: jobs would be bought twice",
             position,
-            f"Use ${{{{ matrix.{name} }}}} in a parameter or a prompt, or remove it.",
+            f"Did you mean {near}? {hint}" if near else hint,
         )
     return Problem(
         "E-DUPLICATE-JOB",
@@ -355,6 +357,12 @@ class _Work:
             return self._reading.position("matrix", "include", cell.alone)
         return self._reading.position()
 
+    def place(self, cell: Cell) -> Position:
+        """Return what somebody would remove who does not want the jobs of *cell*."""
+        if cell.alone is not None:
+            return self._reading.position("matrix", "include", cell.alone)
+        return self.position(cell)
+
     def _origin(self, cell: Cell) -> Origin:
         prompt = cell.get(PROMPT)
         if prompt is None:
@@ -365,6 +373,11 @@ class _Work:
             line = document.position(prompt.where).line
             self._origins[prompt] = Origin(document.file, line)
         return self._origins[prompt]
+
+    @property
+    def parameters(self) -> list[str]:
+        """Return the names that an axis may be meant to feed."""
+        return [name for model in self._recipe.models() for name in parameters(model)]
 
     def inert_difference(self, one: Cell, other: Cell) -> tuple[str, Position] | None:
         """Return the axis that tells two cells apart and changes no request."""

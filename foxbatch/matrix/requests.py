@@ -325,7 +325,7 @@ class Recipe:
     ) -> None:
         draft.broken.add(name)
         if error.code != SAID:
-            draft.problems.append(self.renderer.problem(error, where, at))
+            draft.problems += self.renderer.problems(error, where, at)
 
     def _put(self, draft: Draft, name: str, value: Json, source: Choice | Slot) -> None:
         if isinstance(source, Choice) and source.broken:

@@ -12,7 +12,7 @@ from foxbatch.matrix.reporting import (
     Report,
     circle,
     meant_by,
-    template_problem,
+    template_problems,
     warning,
 )
 from foxbatch.schema import nearest
@@ -42,8 +42,14 @@ class Variables:
         """Remember what *pattern* uses; return whether all of it has a value."""
         names = set(_names(pattern))
         self._used |= names
-        lost = set[str]() if self.known is None else names - self.known
-        return not (names & self.broken or lost)
+        return self.are_sound(names)
+
+    def are_sound(self, names: Iterable[str]) -> bool:
+        """Return whether no problem was reported for the sake of any of *names*."""
+        return not any(
+            name in self.broken or (self.known is not None and name not in self.known)
+            for name in names
+        )
 
     def render(self, value: Json) -> tuple[bool, Json]:
         """Return whether all that *value* uses has a value, and the rendered value.
@@ -86,7 +92,7 @@ def resolve(manifest: Manifest, report: Report) -> Variables:
         try:
             patterns[name] = Pattern.parse(value)
         except TemplateError as error:
-            report(template_problem(error, manifest.document, ("vars", name)))
+            _report(error, name, manifest, report)
             variables.broken.add(name)
             variables.unread = True
     order, circles = in_order({name: list(_names(patterns[name])) for name in patterns})
@@ -102,9 +108,16 @@ def resolve(manifest: Manifest, report: Report) -> Variables:
         try:
             variables.add(name, pattern)
         except TemplateError as error:
-            report(template_problem(error, manifest.document, ("vars", name)))
+            _report(error, name, manifest, report)
             variables.broken.add(name)
     return variables
+
+
+def _report(
+    error: TemplateError, name: str, manifest: Manifest, report: Report
+) -> None:
+    for problem in template_problems(error, manifest.document, ("vars", name)):
+        report(problem)
 
 
 def warn_of_unused(

@@ -202,11 +202,61 @@ class Document:
         end = start + len(comment)
         return Position(self.file, line, start, line, end), comment
 
+    def nth(self, where: Where, opening: str, number: int, closing: str) -> Position:
+        """Return where the *number*-th *opening* of the text at *where* stands.
+
+        It ends with its *closing*, or with its line where there is none before the next
+        opening. Numbers count from 0; where escapes hide it, the whole text is meant.
+        """
+        node, at = self._find(where), self.position(where)
+        if node is None or at.file != self.file:
+            return at
+        line, source = at.line, self.source(at)
+        if node.block:
+            line, source = at.line + 1, "\n".join(self._block(at.line))
+        start = -1
+        for _ in range(number + 1):
+            start = source.find(opening, start + 1)
+            if start < 0:
+                return at
+        following = source.find(opening, start + 1)
+        end = source.find(closing, start, following if following > 0 else None)
+        end = end + len(closing) if end > 0 else _line_end(source, start)
+        first = 0 if node.block else at.column - 1
+        return Position(
+            self.file,
+            *_line_and_column(source, start, line, first),
+            *_line_and_column(source, end, line, first),
+        )
+
+    def _block(self, number: int) -> Iterator[str]:
+        """Yield the lines of the block scalar that begins in line *number*."""
+        header = self.line(number)
+        indent = len(header) - len(header.lstrip(" "))
+        for index in range(number, len(self._lines)):
+            line = self._lines[index]
+            if line.strip() and len(line) - len(line.lstrip(" ")) <= indent:
+                return
+            yield line
+
     def _find(self, where: Where) -> Node | None:
         node = self._root
         for step in where:
             node = node.children.get(step) if node else None
         return node
+
+
+def _line_end(text: str, offset: int) -> int:
+    end = text.find("\n", offset)
+    return len(text[: end if end >= 0 else None].rstrip("\"' \t"))
+
+
+def _line_and_column(text: str, offset: int, line: int, first: int) -> tuple[int, int]:
+    """Return where *offset* is, if *text* begins in *line*, *first* columns later."""
+    before = text[:offset]
+    above = before.count("\n")
+    column = offset - before.rfind("\n") - 1 + (0 if above else first)
+    return line + above, column + 1
 
 
 def _holds(parent: Node, step: str | int, position: Position) -> bool:
