@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from foxbatch.errors import InvalidError, Position, Problem, Severity, UsageError
@@ -15,7 +15,7 @@ from foxbatch.manifest import (
     read_content,
     scan_manifest,
 )
-from foxbatch.matrix import Job, cells, expand as expand_matrix
+from foxbatch.matrix import Job, expand as expand_matrix
 from foxbatch.provider import Provider, load_provider
 
 
@@ -101,8 +101,12 @@ def read_wanted(content: bytes, path: Path | None, instead: Instead) -> Wanted:
     if found is not None and scanned.valid:
         typed = instead.provider
         return Wanted(manifest=scanned.manifest, provider=found, instead=typed)
-    further = _judged(scanned.manifest, found)
-    problems += [one for one in further if not scanned.explains(one)]
+    told = {one.position for one in problems if one.severity is Severity.ERROR}
+    problems += [
+        one
+        for one in _judged(scanned.manifest, found)
+        if one.position not in told and not scanned.explains(one)
+    ]
     raise InvalidError(_in_order(problems, scanned.manifest))
 
 
@@ -132,15 +136,13 @@ def _typed_provider(reference: str) -> Provider:
 def _judged(manifest: Manifest, provider: Provider | None) -> list[Problem]:
     """Return what is wrong with the jobs of a manifest that cannot be used.
 
-    Without a provider nothing is known about requests, only about combinations.
+    Without a provider nothing is known about models and their parameters.
     """
     problems: list[Problem] = []
-    jobs: Iterator[object] = (
-        cells(manifest, problems.append)
-        if provider is None
-        else expand_matrix(manifest, provider, problems.append)
-    )
-    for _ in jobs:
+    if provider is None:
+        any_provider = load_provider("sandbox", base=manifest.directory)
+        provider = replace(any_provider, models={})
+    for _ in expand_matrix(manifest, provider, problems.append):
         pass
     return problems
 
@@ -148,23 +150,29 @@ def _judged(manifest: Manifest, provider: Provider | None) -> list[Problem]:
 def _in_order(problems: Iterable[Problem], manifest: Manifest) -> tuple[Problem, ...]:
     """Return *problems*, each once, in the order of the file; other files come after.
 
+    What is wrong is not called odd as well.
+
     What is wrong in `defaults` is found anew by every entry of `jobs`.
     """
     file = manifest.document.file
+    problems = dict.fromkeys(problems)
+    wrong = {one.position for one in problems if one.severity is Severity.ERROR}
 
     def place(problem: Problem) -> tuple[bool, Position]:
         return problem.position.file != file, problem.position
 
-    return tuple(sorted(dict.fromkeys(problems), key=place))
+    said = (
+        one
+        for one in problems
+        if one.severity is Severity.ERROR or one.position not in wrong
+    )
+    return tuple(sorted(said, key=place))
 
 
 def check(wanted: Wanted) -> Checked:
     """Expand everything and return the valid jobs with all problems. Offline."""
     jobs, problems = _expanded(wanted)
-    # What is wrong is not called odd as well.
-    wrong = {p.position for p in problems if p.severity is Severity.ERROR}
-    odd = lint(wanted.manifest, wanted.provider, jobs)
-    problems += [problem for problem in odd if problem.position not in wrong]
+    problems += lint(wanted.manifest, wanted.provider, jobs)
     return Checked(jobs, _in_order(problems, wanted.manifest))
 
 

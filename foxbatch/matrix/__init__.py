@@ -11,6 +11,7 @@ lookalikes         values that are the same to a person
 variables          the graph of `vars`
 rendering          templates per cell
 requests, jobs     bodies, checked against their model's schema; identities
+verdicts           what is wrong with one of them, and where
 attachments        local files in them
 sizes              how large values may become
 names, outputs     for people

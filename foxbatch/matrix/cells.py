@@ -138,6 +138,11 @@ class Product:
         return math.prod(len(dimension.rows) for dimension in self.dimensions)
 
     @property
+    def broken(self) -> bool:
+        """Return whether an axis has no value that could be read."""
+        return any(one.choices[0].broken for one in self.axes.values())
+
+    @property
     def count(self) -> int | None:
         """Return how many cells there are; None where only walking them can tell."""
         if self.excludes:
@@ -186,6 +191,16 @@ class Product:
             if include.filter.matches(at):
                 extras.update(include.extras)
         return Cell(choices, extras)
+
+    def some(self, most: int) -> Iterator[Cell]:
+        """Yield at most so many cells that, together, have each value if they can."""
+        longest = max((len(one.rows) for one in self.dimensions), default=0)
+        for number in range(min(longest, most)):
+            at = [number % len(dimension.rows) for dimension in self.dimensions]
+            if not any(one.matches(at) for one in self.excludes):
+                yield self._cell(at)
+        dead = [one for one in self.includes if one.filter.dead or not self.dimensions]
+        yield from itertools.islice(self.alone(dead), most)
 
     def alone(self, includes: Sequence[Include]) -> Iterator[Cell]:
         """Yield the cells that *includes*, which match nothing, become.
@@ -259,6 +274,8 @@ def _exclude(
     dimensions: Sequence[Dimension],
     reading: Reading,
 ) -> Filter | None:
+    if reading.doubts("matrix", "exclude", index):
+        return None
     at = reading.position("matrix", "exclude", index)
     wanted = {key: _choice(entry, key, "exclude", index, reading) for key in entry}
     complete = {key: choice for key, choice in wanted.items() if choice}
@@ -280,6 +297,8 @@ def _include(
     dimensions: Sequence[Dimension],
     reading: Reading,
 ) -> Include | None:
+    if reading.doubts("matrix", "include", index):
+        return None
     at = reading.position("matrix", "include", index)
     known = {*axes, PROMPT_ID} if PROMPT in axes else set(axes)
     wanted: dict[str, Choice] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 from foxbatch import canonical
 from foxbatch.canonical import Digest, JobId, Json
@@ -18,18 +19,34 @@ from foxbatch.matrix.attachments import (
 )
 from foxbatch.matrix.axes import PROMPT, Choice, Reading
 from foxbatch.matrix.cells import Cell
-from foxbatch.matrix.expansion import Expansion, Prompt, fits, prepare, too_many
+from foxbatch.matrix.expansion import (
+    Expansion,
+    Prompt,
+    fits,
+    is_doubtful,
+    prepare,
+    too_many,
+)
 from foxbatch.matrix.names import Names
 from foxbatch.matrix.outputs import Output
-from foxbatch.matrix.rendering import Slot
 from foxbatch.matrix.reporting import Report, Tally
 from foxbatch.matrix.requests import MODEL, Draft, Recipe, parameters
 from foxbatch.matrix.slugs import labels
 from foxbatch.matrix.variables import warn_of_unused
+from foxbatch.matrix.verdicts import (
+    Locator,
+    hinted,
+    no_model,
+    parameter_of,
+    placed,
+    too_large,
+)
 from foxbatch.provider import Model, Provider
-from foxbatch.schema import Checker, nearest, pointer, show, suggest
+from foxbatch.schema import Checker, nearest, only_near, pointer, show, suggest
 from foxbatch.template import TemplateError
 from foxbatch.yaml12 import Where
+
+_MOST_JUDGED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +147,11 @@ def expand(manifest: Manifest, provider: Provider, report: Report) -> Iterator[J
         if manifest.duplicates == "merge":
             jobs = map(checks.with_also, list(jobs))
         yield from jobs
-    tally.flush()
+        tally.flush()
+        return
+    for work in works:  # too many for all: what else is wrong shows in a few as well
+        work.judge_some()
+    tally.flush(counted=False)
 
 
 def _jobs(works: list[_Work], manifest: Manifest, report: Report) -> Iterator[Job]:
@@ -141,7 +162,8 @@ def _jobs(works: list[_Work], manifest: Manifest, report: Report) -> Iterator[Jo
             if found is not None:
                 yield found
         if index > manifest.max_jobs:
-            report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
+            if not is_doubtful([work.expansion for work in works], manifest):
+                report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
             break
 
 
@@ -150,6 +172,27 @@ def _single(manifest: Manifest, expansions: list[Expansion]) -> Iterator[Where]:
     for one in expansions:
         if one.exact and one.least == 1:
             yield one.reading.spec.where if len(manifest.specs) > 1 else ()
+
+
+_Parts: TypeAlias = Literal["all", "named", "given"]
+"""What of a request is judged: all, each value and which are there, or each value."""
+
+_RULES: tuple[str, ...] = (
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "if",
+    "then",
+    "else",
+    "dependentRequired",
+)
+_RULES += ("dependencies", "dependentSchemas")
+_LEFT_OUT: dict[_Parts, tuple[str, ...]] = {
+    "all": (),
+    "named": _RULES,
+    "given": (*_RULES, "required"),
+}
 
 
 class _Checks:
@@ -161,38 +204,46 @@ class _Checks:
         self._provider, self._tally = provider, tally
         self._duplicates = duplicates
         self._also: dict[Digest, list[Also]] = {}
-        self._checkers: dict[str, Checker] = {}
+        self._checkers: dict[tuple[str, _Parts], Checker] = {}
         self.first: dict[Digest, _First] = {}
 
     def model(self, draft: Draft, recipe: Recipe) -> tuple[Model | None, list[Problem]]:
         """Return the model of a valid request, and what is wrong or odd about it."""
         known = self._provider.models
-        if MODEL in draft.broken:
+        if MODEL in draft.broken or not known:
             return None, draft.problems
         if MODEL not in draft.sources:
-            return None, [*draft.problems, _no_model(draft, recipe)]
+            absent = [] if recipe.model_is_doubtful else [no_model(draft, recipe)]
+            return None, [*draft.problems, *absent]
         asked = draft.request.get(MODEL)
         if not isinstance(asked, str) or asked not in known:
             return None, [*draft.problems, *self._unknown_model(draft, recipe)]
         if why := sizes.excess(draft.request):
-            return None, [*draft.problems, _too_large(why, draft, recipe)]
+            return None, [*draft.problems, too_large(why, draft, recipe)]
         attach_files(draft, recipe, known[asked])
         checker, request = self._checker(known[asked]), as_checked(draft)
+        if recipe.partial or draft.broken - {PROMPT}:
+            parts: _Parts = "given" if recipe.partial else "named"
+            checker = self._checker(known[asked], parts=parts)
         if not checker.is_valid(request):
             found = self._explain(checker, replace(draft, request=request), recipe)
             return None, [*draft.problems, *found]
-        notes = checker.notes(request, _Locator(draft, recipe))
-        placed = [_placed(note, draft, recipe) for note in notes]
-        return None if draft.broken else known[asked], [*draft.problems, *placed]
+        if recipe.partial:
+            return None, draft.problems
+        notes = checker.notes(request, Locator(draft, recipe))
+        shown = [placed(note, draft, recipe) for note in notes]
+        return None if draft.broken else known[asked], [*draft.problems, *shown]
 
-    def _checker(self, model: Model) -> Checker:
-        if model.name not in self._checkers:
-            self._checkers[model.name] = Checker(model.schema)
-        return self._checkers[model.name]
+    def _checker(self, model: Model, *, parts: _Parts = "all") -> Checker:
+        key = (model.name, parts)
+        if key not in self._checkers:
+            left = {k: v for k, v in model.schema.items() if k not in _LEFT_OUT[parts]}
+            self._checkers[key] = Checker(left)
+        return self._checkers[key]
 
     def _explain(self, checker: Checker, draft: Draft, recipe: Recipe) -> list[Problem]:
         """Return what is wrong with a request, apart from its broken parts."""
-        locate = _Locator(draft, recipe)
+        locate = Locator(draft, recipe)
         found = checker.problems(draft.request, locate, subject="the request")
         if not found:
             # The validator that explains is the more lenient one here. What the
@@ -200,9 +251,9 @@ class _Checks:
             message = f"the request does not fit the schema of {draft.request[MODEL]}"
             found = [Problem("E-SCHEMA", message, locate((), False))]  # noqa: FBT003
         return [
-            _placed(_hinted(problem, draft), draft, recipe)
+            placed(hinted(problem, draft), draft, recipe)
             for problem in found
-            if _parameter(problem) not in draft.broken
+            if parameter_of(problem) not in draft.broken
         ]
 
     def _unknown_model(self, draft: Draft, recipe: Recipe) -> Iterator[Problem]:
@@ -220,10 +271,11 @@ class _Checks:
         if near is not None:
             # Names are probably right or wrong for the model that was meant.
             meant = replace(draft, request={**draft.request, MODEL: near})
-            checker = self._checker(known[near])
+            checker = self._checker(known[near], parts="given")
+            sure = only_near(word, known) is not None
             if not checker.is_valid(meant.request):
                 for problem in self._explain(checker, meant, recipe):
-                    if problem.code == "E-KEY-UNKNOWN":
+                    if sure or problem.code == "E-KEY-UNKNOWN":
                         yield problem
 
     def is_first(self, job: Job, work: _Work, cell: Cell) -> bool:
@@ -231,7 +283,7 @@ class _Checks:
 
         A second one is counted as wrong, or remembered where duplicates are merged.
         """
-        mine = _First(job.name, cell, work, work.position(cell))
+        mine = _First(job.name, cell, work, work.place(cell))
         first = self.first.setdefault(job.digest, mine)
         if first is mine:
             return True
@@ -248,28 +300,6 @@ class _Checks:
         return replace(job, also=tuple(also)) if also else job
 
 
-def _no_model(draft: Draft, recipe: Recipe) -> Problem:
-    return Problem(
-        "E-KEY-MISSING",
-        "this job names no model",
-        recipe.position(draft, (), key=False),
-        "Add `model: …`; `foxbatch models` lists them.",
-        pointer=pointer(recipe.place(draft, ())),
-    )
-
-
-def _too_large(why: str, draft: Draft, recipe: Recipe) -> Problem:
-    largest = max(draft.request, key=lambda name: sizes.size(draft.request[name]))
-    place = recipe.place(draft, (largest,))
-    return Problem(
-        "E-REQUEST-SIZE",
-        why,
-        recipe.position(draft, (largest,), key=False),
-        f"{largest} is the largest part of it: shorten that.",
-        pointer=pointer(place),
-    )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _First:
     name: str
@@ -282,11 +312,13 @@ def _duplicate(second: _First, first: _First) -> Problem:
     axis = second.work.inert_difference(second.cell, first.cell)
     if axis is not None and first.work is second.work:
         name, position = axis
+        near = only_near(name, second.work.parameters)
+        hint = f"Use ${{{{ matrix.{name} }}}} in a parameter or a prompt, or remove it."
         return Problem(
             "E-DUPLICATE-JOB",
             f"the values of {name} change no request: jobs would be bought twice",
             position,
-            f"Use ${{{{ matrix.{name} }}}} in a parameter or a prompt, or remove it.",
+            f"Did you mean {near}? {hint}" if near else hint,
         )
     return Problem(
         "E-DUPLICATE-JOB",
@@ -298,59 +330,13 @@ def _duplicate(second: _First, first: _First) -> Problem:
     )
 
 
-class _Locator:
-    def __init__(self, draft: Draft, recipe: Recipe) -> None:
-        self._draft, self._recipe = draft, recipe
-
-    def __call__(self, where: Where, key: bool, /) -> Position:  # noqa: FBT001  schema.Locate
-        return self._recipe.position(self._draft, where, key=key)
-
-
-def _parameter(problem: Problem) -> str:
-    """Return the key of the request that a problem is about; empty for the whole."""
-    name = problem.pointer.removeprefix("/").partition("/")[0]
-    return name.replace("~1", "/").replace("~0", "~")
-
-
-def _hinted(problem: Problem, draft: Draft) -> Problem:
-    """Return *problem*, with a hint for those who expect a list to multiply jobs."""
-    value = draft.request.get(_parameter(problem))
-    whole = problem.pointer.count("/") == 1
-    many = isinstance(value, list) and value and whole
-    if problem.hint or problem.code != "E-TYPE" or not many:
-        return problem
-    hint = "To make a job for each of these values, put the list in `matrix.axes`."
-    return replace(problem, hint=hint)
-
-
-def _placed(problem: Problem, draft: Draft, recipe: Recipe) -> Problem:
-    """Return *problem* with a pointer into the manifest instead of the request."""
-    name, rest = _parameter(problem), problem.pointer.split("/", 2)[2:]
-    inside: Where = (name,) if name else ()
-    unknown = problem.code == "E-KEY-UNKNOWN"
-    place = recipe.key_place(draft, name) if unknown else recipe.place(draft, inside)
-    at = pointer(place)
-    match place:
-        case (*_, "axes", _, "csv", str(column)) if "the quotes" in problem.hint:
-            hint = f"Every value of a csv is text: write `types: {{{column}: int}}` "
-            problem = replace(problem, hint=f"{hint}(or float) beside it.")
-        case _:
-            pass
-    # What one model calls unknown may be right for another: no machine renames it.
-    model = draft.sources.get(MODEL)
-    one_model = isinstance(model, Slot) and not model.matrix
-    own = one_model and place[:1] == ("jobs",) and place[2:3] == ("params",)
-    fix = problem.fix if own else ()
-    return replace(problem, pointer="/".join([at, *rest]), fix=fix)
-
-
 class _Work:
     """One spec on its way to jobs."""
 
     def __init__(
         self, expansion: Expansion, provider: Provider, checks: _Checks, tally: Tally
     ) -> None:
-        self._expansion, self._provider = expansion, provider
+        self.expansion, self._provider = expansion, provider
         self._checks, self._tally = checks, tally
         product = expansion.product
         self._reading: Reading = expansion.reading
@@ -371,6 +357,12 @@ class _Work:
             return self._reading.position("matrix", "include", cell.alone)
         return self._reading.position()
 
+    def place(self, cell: Cell) -> Position:
+        """Return what somebody would remove who does not want the jobs of *cell*."""
+        if cell.alone is not None:
+            return self._reading.position("matrix", "include", cell.alone)
+        return self.position(cell)
+
     def _origin(self, cell: Cell) -> Origin:
         prompt = cell.get(PROMPT)
         if prompt is None:
@@ -382,11 +374,16 @@ class _Work:
             self._origins[prompt] = Origin(document.file, line)
         return self._origins[prompt]
 
+    @property
+    def parameters(self) -> list[str]:
+        """Return the names that an axis may be meant to feed."""
+        return [name for model in self._recipe.models() for name in parameters(model)]
+
     def inert_difference(self, one: Cell, other: Cell) -> tuple[str, Position] | None:
         """Return the axis that tells two cells apart and changes no request."""
         for name in self._inert:
             if one.get(name) is not other.get(name):
-                where = self._expansion.product.axes[name].where
+                where = self.expansion.product.axes[name].where
                 return name, self._reading.manifest.document.position(where, key=True)
         return None
 
@@ -395,9 +392,9 @@ class _Work:
 
         One more than *most* is counted, and not made.
         """
-        for cell in self._expansion.walk():
+        for cell in self.expansion.walk():
             made: tuple[Draft, Model | None] | None = None
-            count = self._expansion.repeats.of(cell)
+            count = self.expansion.repeats.of(cell)
             for repeat in range(1, count + 1):
                 if index >= most:
                     yield None
@@ -408,6 +405,11 @@ class _Work:
                 yield self._job(made[0], made[1], index, repeat)
                 index += 1
 
+    def judge_some(self) -> None:
+        """Check a few jobs that, together, have every value."""
+        for cell in self.expansion.product.some(_MOST_JUDGED):
+            self._checked(cell, 1, 1)
+
     def _checked(
         self, cell: Cell, repeat: int, jobs: int
     ) -> tuple[Draft, Model | None]:
@@ -417,10 +419,19 @@ class _Work:
             self._tally.add(problem, self._names.plain(cell, repeat), jobs)
         return draft, model
 
+    def _check_output(self, draft: Draft, repeat: int) -> None:
+        """Count a job that has no valid request, if it had no output path either."""
+        name = self._names.plain(draft.cell, repeat)
+        try:
+            self._output.render(draft.frame, name=name, job=JobId("a" * 20))
+        except TemplateError as error:
+            self._output.count(error, self._tally, name)
+
     def _job(
         self, draft: Draft, model: Model | None, index: int, repeat: int
     ) -> Job | None:
         if model is None:
+            self._check_output(draft, repeat)
             return None
         digest = canonical.job_digest(
             provider=self._provider.id,
@@ -453,7 +464,7 @@ class _Work:
             output=output,
             origin=self._origin(draft.cell),
         )
-        alone = self._recipe.conflicted or self._checks.is_first(made, self, draft.cell)
+        alone = self._recipe.doubtful or self._checks.is_first(made, self, draft.cell)
         return made if alone else None
 
 

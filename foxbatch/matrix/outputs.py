@@ -30,6 +30,26 @@ class Output:
         self._template = Template.parse(text) if self.slot.pattern else None
         if self._template is not None:
             self._check(self._template)
+        if self.slot.lets:
+            self._refuse_lets(text)
+
+    def _refuse_lets(self, text: str) -> None:
+        """Report each `let` value: paths are made of what people filter by."""
+        self._template = None
+        names = [name for name in Template.parse(text).names if name.namespace == "let"]
+        errors = [
+            TemplateError(
+                "E-REF-NAMESPACE",
+                f'"{name}" cannot be used here: `output` knows no let',
+                hint="It may use job.spec, job.name, job.id, matrix.*, vars.* and "
+                "repeat.",
+                offset=name.offset,
+            )
+            for name in names
+        ]
+        error = TemplateError.of(errors)
+        for problem in self._renderer.problems(error, self.slot.where):
+            self._reading.report(problem)
 
     def _check(self, template: Template) -> None:
         """Report a path that could leave its folder, or that no system can hold."""
@@ -77,4 +97,5 @@ class Output:
     def count(self, error: TemplateError, tally: Tally, name: str) -> None:
         """Count one job whose path cannot be rendered."""
         if error.code != SAID:
-            tally.add(self._renderer.problem(error, self.slot.where), name)
+            for problem in self._renderer.problems(error, self.slot.where):
+                tally.add(problem, name)

@@ -83,6 +83,8 @@ def read_repeats(product: Product, reading: Reading) -> Repeats:
 def _take(
     n: int, written: Mapping[str, Json], place: Where, reading: Reading
 ) -> Take | None:
+    if reading.manifest.doubts.touch(place[:-1]) and written:
+        return None
     wanted: dict[str, Json] = {}
     for key, value in written.items():
         ok, wanted[key] = True, value
