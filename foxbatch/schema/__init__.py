@@ -65,6 +65,7 @@ __all__ = [
 ]
 
 _SUFFIX = ".schema.json"
+_MADE = ".editor"  # made of other schemas, and there only to be pointed to
 
 
 def load_schema(name: str) -> dict[str, Json]:
@@ -86,7 +87,8 @@ def schema_names() -> list[str]:
     """Return the names that `load_schema` knows, sorted."""
     found = _folder().rglob(f"*{_SUFFIX}")
     names = (path.relative_to(_folder()).as_posix() for path in found)
-    return sorted(name.removesuffix(_SUFFIX) for name in names)
+    plain = (name.removesuffix(_SUFFIX) for name in names)
+    return sorted(name for name in plain if not name.endswith(_MADE))
 
 
 @functools.cache
