@@ -88,7 +88,9 @@ scalars: _Made = st.one_of(_whole, _numbers, _flags, st.none(), texts, _referenc
 # ---- what stands under params and axes
 
 _unset: _Made = st.just({"$unset": True})
-_files: _Made = _any_of("refs/a.png", "lines.txt", "none.png", "../x", "/etc/passwd", "")
+_files: _Made = _any_of(
+    "refs/a.png", "lines.txt", "none.png", "../x", "/etc/passwd", ""
+)
 _locals: _Made = _files.map(lambda path: {"path": path})
 _right: _Keys = {
     "duration": _any_of(4, 6, 8, "${{ matrix.duration }}"),
@@ -162,7 +164,7 @@ _axis: _Made = st.one_of(_lists(_values, 1), _forms, _lists(_whole, 1))
 _axes: _Made = st.fixed_dictionaries(
     {},
     optional={
-        **{name: _axis for name in _AXES},
+        **dict.fromkeys(_AXES, _axis),
         "duration": st.one_of(_lists(_any_of(4, 6, 8), 1), _axis),
         "time": st.one_of(_lists(_any_of("dawn", "noon"), 1, 2), _axis),
     },
