@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 from foxbatch.errors import InvalidError, Position, Problem, Severity, UsageError
 from foxbatch.lint import lint
@@ -15,7 +17,12 @@ from foxbatch.manifest import (
     read_content,
     scan_manifest,
 )
-from foxbatch.matrix import Job, expand as expand_matrix
+from foxbatch.matrix import (
+    Job,
+    MatrixCell,
+    cells as matrix_cells,
+    expand as expand_matrix,
+)
 from foxbatch.provider import Provider, load_provider
 
 
@@ -43,6 +50,12 @@ class Checked:
     def valid(self) -> bool:
         """Whether there is no error among the problems."""
         return not any(p.severity is Severity.ERROR for p in self.problems)
+
+
+Notice: TypeAlias = Callable[[Sequence[Problem]], None]
+"""Told once what is valid and probably not meant, if there is anything."""
+
+_MOST_LINTED = 10_000  # jobs; looking for what is odd must not be felt
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,26 +195,61 @@ def _expanded(wanted: Wanted) -> tuple[tuple[Job, ...], list[Problem]]:
     return jobs, problems
 
 
-def expand(wanted: Wanted) -> Iterator[Job]:
+def expand(wanted: Wanted, *, notice: Notice | None = None) -> Iterator[Job]:
     """Yield the jobs in expansion order, lazily. Pure: nothing but content matters.
 
     Raises:
         InvalidError: At the end, with all problems, when there were errors.
     """
     problems: list[Problem] = list(wanted.manifest.document.problems)
-    yield from expand_matrix(wanted.manifest, wanted.provider, problems.append)
+    jobs: list[Job] = []
+    for job in expand_matrix(wanted.manifest, wanted.provider, problems.append):
+        if notice and len(jobs) < _MOST_LINTED:
+            jobs.append(job)
+        yield job
+    _conclude(wanted, jobs, problems, notice)
+
+
+def expand_cells(
+    wanted: Wanted, *, notice: Notice | None = None
+) -> Iterator[MatrixCell]:
+    """Yield the cells of the matrix in order; nothing is rendered into them.
+
+    Raises:
+        InvalidError: With all problems, before the first cell, when there are errors.
+    """
+    problems: list[Problem] = list(wanted.manifest.document.problems)
+    found = list(matrix_cells(wanted.manifest, problems.append))
+    _conclude(wanted, (), problems, notice)
+    yield from found
+
+
+def _conclude(
+    wanted: Wanted,
+    jobs: Sequence[Job],
+    problems: list[Problem],
+    notice: Notice | None,
+) -> tuple[Problem, ...]:
+    """Return *problems* in order, and tell those that are no errors.
+
+    Raises:
+        InvalidError: There are errors among them.
+    """
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise InvalidError(_in_order(problems, wanted.manifest))
+    if notice is not None:
+        some = tuple(islice(jobs, _MOST_LINTED))
+        odd = [*problems, *lint(wanted.manifest, wanted.provider, some)]
+        if odd:
+            notice(_in_order(odd, wanted.manifest))
+    return _in_order(problems, wanted.manifest)
 
 
-def checked_jobs(wanted: Wanted) -> Checked:
+def checked_jobs(wanted: Wanted, notice: Notice | None = None) -> Checked:
     """Return all jobs, every one of them valid.
 
     Raises:
         InvalidError: With all problems, when there is an error among them.
     """
     jobs, problems = _expanded(wanted)
-    checked = Checked(jobs, _in_order(problems, wanted.manifest))
-    if not checked.valid:
-        raise InvalidError(checked.problems)
-    return checked
+    return Checked(jobs, _conclude(wanted, jobs, problems, notice))

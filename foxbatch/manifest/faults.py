@@ -56,7 +56,10 @@ class Doubts:
 
 
 def doubts(
-    document: Document, problems: Iterable[Problem], guessed: Iterable[Where]
+    document: Document,
+    problems: Iterable[Problem],
+    guessed: Iterable[Where],
+    strays: Iterable[Where] = (),
 ) -> Doubts:
     """Return what *problems* make doubtful.
 
@@ -64,8 +67,9 @@ def doubts(
         document: As it was meant: with the keys right that are misspelt without doubt.
         problems: Those that reading YAML gave, and others, which have pointers.
         guessed: The keys that were put right.
+        strays: Further places that nothing can be said about.
     """
-    found: set[Where] = set()
+    found: set[Where] = set(strays)
     unread = list(document.problems)
     for problem in problems:
         if problem.severity is Severity.ERROR and problem.code not in _HARMLESS:

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator
 
 from foxbatch.errors import Problem
+from foxbatch.manifest.cut import cut_by_commas, split_by_quotes
 from foxbatch.manifest.faults import Doubts, doubts
 from foxbatch.manifest.operators import MISUSED
 from foxbatch.manifest.rules import rules
@@ -40,18 +41,23 @@ def judged(document: Document) -> tuple[Document, list[Problem], Doubts]:
     # A value that does not fit may be under a key that was meant otherwise after all.
     unsure = {pointer(where) for where in guessed}
     found = list(_problems(document))
-    doubtful = doubts(document, [*document.problems, *found], guessed)
+    strays = [where for cut in cut_by_commas(document) for where in cut.strays]
+    doubtful = doubts(document, [*document.problems, *found], guessed, strays)
     kept = [problem for problem in found if problem.pointer not in unsure]
     every = [*document.problems, *told, *kept]
     return document, list(with_quotes(every, document)), doubtful
 
 
 def _problems(document: Document) -> Iterator[Problem]:
-    eaten, broken = list(eaten_text(document)), list(rules(document))
+    cuts = list(cut_by_commas(document))
+    eaten = [cut.problem for cut in cuts]
+    eaten += [*split_by_quotes(document), *eaten_text(document)]
+    broken = list(rules(document))
     # What follows from a text that was not read as meant is not said as well, nor that
     # a zip group is too small for an axis that does not belong there.
     misused = [problem for problem in broken if problem.code == MISUSED]
     covered = {problem.pointer for problem in (*eaten, *misused)}
+    covered |= {pointer(where) for cut in cuts for where in cut.strays}
     twice = {
         problem.pointer.rpartition("/")[0]
         for problem in broken
