@@ -124,7 +124,7 @@ def plan(
         InvalidError: A job is not valid.
         LedgerError: The ledger cannot be trusted.
     """
-    jobs = checked_jobs(wanted).jobs
+    jobs = checked_jobs(wanted)
     place = Place(out or default_run_dir(wanted))
     reading = read_folder(place.ledger)
     return planner.plan(

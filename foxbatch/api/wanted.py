@@ -34,9 +34,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Every job of a manifest, and everything that is wrong or odd about them."""
+    """How many valid jobs a manifest gives, and what is wrong or odd about them."""
 
-    jobs: tuple[Job, ...]
+    jobs: int
     problems: tuple[Problem, ...]
 
     @property
@@ -159,19 +159,24 @@ def _in_order(problems: Iterable[Problem], manifest: Manifest) -> tuple[Problem,
 
 
 def check(wanted: Wanted) -> Checked:
-    """Expand everything and return the valid jobs with all problems. Offline."""
-    jobs, problems = _expanded(wanted)
+    """Expand everything, count the valid jobs, and return all problems. Offline.
+
+    No job is kept: there may be more of them than memory.
+    """
+    problems: list[Problem] = list(wanted.manifest.document.problems)
+    jobs = 0
+
+    def counted() -> Iterator[Job]:
+        nonlocal jobs
+        for job in expand_matrix(wanted.manifest, wanted.provider, problems.append):
+            jobs += 1
+            yield job
+
+    odd = list(lint(wanted.manifest, wanted.provider, counted()))
     # What is wrong is not called odd as well.
     wrong = {p.position for p in problems if p.severity is Severity.ERROR}
-    odd = lint(wanted.manifest, wanted.provider, jobs)
     problems += [problem for problem in odd if problem.position not in wrong]
     return Checked(jobs, _in_order(problems, wanted.manifest))
-
-
-def _expanded(wanted: Wanted) -> tuple[tuple[Job, ...], list[Problem]]:
-    problems: list[Problem] = list(wanted.manifest.document.problems)
-    jobs = tuple(expand_matrix(wanted.manifest, wanted.provider, problems.append))
-    return jobs, problems
 
 
 def expand(wanted: Wanted) -> Iterator[Job]:
@@ -186,14 +191,10 @@ def expand(wanted: Wanted) -> Iterator[Job]:
         raise InvalidError(_in_order(problems, wanted.manifest))
 
 
-def checked_jobs(wanted: Wanted) -> Checked:
+def checked_jobs(wanted: Wanted) -> tuple[Job, ...]:
     """Return all jobs, every one of them valid.
 
     Raises:
         InvalidError: With all problems, when there is an error among them.
     """
-    jobs, problems = _expanded(wanted)
-    checked = Checked(jobs, _in_order(problems, wanted.manifest))
-    if not checked.valid:
-        raise InvalidError(checked.problems)
-    return checked
+    return tuple(expand(wanted))
