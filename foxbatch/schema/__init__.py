@@ -27,6 +27,7 @@ from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem, Severity, UsageError
 from foxbatch.schema.causes import known, meant_key, relevant, roots
 from foxbatch.schema.explain import Explanation, Locate, Schema
+from foxbatch.schema.interplay import entangled
 from foxbatch.schema.words import (
     either,
     nearest,
@@ -47,6 +48,7 @@ __all__ = [
     "Locate",
     "Schema",
     "either",
+    "entangled",
     "load_schema",
     "nearest",
     "only_near",
