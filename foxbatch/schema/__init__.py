@@ -34,6 +34,7 @@ from foxbatch.schema.causes import (
     sure_key,
 )
 from foxbatch.schema.explain import Explanation, Locate, Schema
+from foxbatch.schema.interplay import entangled
 from foxbatch.schema.words import (
     either,
     nearest,
@@ -54,6 +55,7 @@ __all__ = [
     "Locate",
     "Schema",
     "either",
+    "entangled",
     "load_schema",
     "nearest",
     "only_near",

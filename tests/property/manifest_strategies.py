@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import yaml
 from hypothesis import strategies as st
@@ -37,11 +37,11 @@ def write_files(folder: Path) -> None:
 
 def _some(**keys: _Made) -> _Made:
     """Return mappings with any of *keys*."""
-    return st.fixed_dictionaries({}, optional=cast("_Keys", keys))
+    return st.fixed_dictionaries({}, optional=keys)
 
 
 def _with(needed: _Keys, **keys: _Made) -> _Made:
-    return st.fixed_dictionaries(needed, optional=cast("_Keys", keys))
+    return st.fixed_dictionaries(needed, optional=keys)
 
 
 def _any_of(*values: Json) -> _Made:
