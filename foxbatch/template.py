@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -40,10 +40,18 @@ _ELSEWHERE = {
     "env": "Requests depend on the manifest alone: write the value under vars.",
     "secrets": "A manifest holds no secrets: keys come from the environment.",
     "job": "job.* exists in `output` only: a name or position must not change a job.",
-    "matrix": "vars are the same for all jobs: put it under the job's `let`.",
+    "matrix": "vars and axes are read before: write it under the job's `let`.",
     "let": "`let` belongs to one job and is known only inside it.",
     "inputs": "Write the value under vars.",
     "params": "Write the value under vars or let, and refer to that.",
+}
+
+
+# What to write where a namespace has nothing in it.
+_FIRST = {
+    "vars": "There are no vars yet: write `vars: {name: value}` at the top.",
+    "matrix": "There are no axes yet: write them under the job's matrix.axes.",
+    "let": "There is no let yet: write `let: {name: value}` in the job.",
 }
 
 
@@ -55,6 +63,7 @@ class TemplateError(ValueError):
         hint: What to write instead, may be empty.
         offset: Where in the text the reference starts, in characters.
         where: Which text of a nested value it is about.
+        others: Further errors of the same value, in order.
     """
 
     def __init__(
@@ -63,6 +72,14 @@ class TemplateError(ValueError):
         super().__init__(message)
         self.code, self.hint, self.offset = code, hint, offset
         self.where: Where = ()
+        self.others: tuple[TemplateError, ...] = ()
+
+    @classmethod
+    def of(cls, errors: Sequence[TemplateError]) -> TemplateError:
+        """Return the first of *errors*, which remembers the others."""
+        first, *others = errors
+        first.others = tuple(others)
+        return first
 
 
 def _nearest(word: str, known: Iterable[str]) -> str | None:
@@ -138,12 +155,12 @@ class Reference:
         hint = ""
         if isinstance(inside, dict):
             close = _nearest(str(step), inside)
-            names = ", ".join(list(inside)[:10]) or "nothing"
-            hint = (
-                f"Did you mean {_dotted((*self.path[:depth], close))}?"
-                if close
-                else f"{parent} has: {names}."
-            )
+            if close:
+                hint = f"Did you mean {_dotted((*self.path[:depth], close))}?"
+            elif inside:
+                hint = f"{parent} has: {', '.join(list(inside)[:10])}."
+            else:
+                hint = _FIRST.get(parent, f"{parent} is empty.")
         elif isinstance(inside, list):
             hint = f"{parent} has {len(inside)} values, counted from [0]."
         else:
@@ -194,9 +211,24 @@ class Template:
         """Return *text* taken apart.
 
         Raises:
-            TemplateError: A `${{` that is not a reference.
+            TemplateError: A `${{` that is not a reference; all of them are told.
         """
-        return cls(text, tuple(_parts(text)))
+        errors: list[TemplateError] = []
+        parts = tuple(_parts(text, errors))
+        if errors:
+            raise TemplateError.of(errors)
+        return cls(text, parts)
+
+    def errors(self, scope: Scope) -> list[TemplateError]:
+        """Return what is wrong with each reference in *scope*."""
+        found: list[TemplateError] = []
+        look_up = Reference.look_up if len(self.parts) == 1 else _as_text
+        for name in self.names:
+            try:
+                look_up(name, scope)
+            except TemplateError as error:
+                found.append(error)
+        return found
 
     @property
     def names(self) -> tuple[Reference, ...]:
@@ -222,10 +254,13 @@ class Template:
         Raises:
             TemplateError: As `render`.
         """
-        texts = [
-            part if isinstance(part, str) else insert(_as_text(part, scope))
-            for part in self.parts
-        ]
+        try:
+            texts = [
+                part if isinstance(part, str) else insert(_as_text(part, scope))
+                for part in self.parts
+            ]
+        except TemplateError as error:
+            raise TemplateError.of(self.errors(scope) or [error]) from None
         # Counted before it is made: texts of texts grow tenfold at each step.
         size = sum(map(len, texts))
         if size > MAX_TEXT:
@@ -255,7 +290,7 @@ def _as_text(reference: Reference, scope: Scope) -> str:
             )
 
 
-def _parts(text: str) -> Iterator[str | Reference]:
+def _parts(text: str, errors: list[TemplateError]) -> Iterator[str | Reference]:
     done = 0
     literal = ""
     while opening := _OPENING.search(text, done):
@@ -266,11 +301,16 @@ def _parts(text: str) -> Iterator[str | Reference]:
             continue
         found = _REFERENCE.match(text, opening.start())
         if found is None:
-            raise _syntax_error(text, opening.start())
+            errors.append(_syntax_error(text, opening.start()))
+            done = opening.end()
+            continue
         if literal:
             yield literal
         literal, done = "", found.end()
-        yield _reference(found)
+        try:
+            yield _reference(found)
+        except TemplateError as error:
+            errors.append(error)
     if literal + text[done:] or not text:
         yield literal + text[done:]
 
@@ -306,7 +346,8 @@ def _literal(text: str, offset: int) -> Json:
 
 def _syntax_error(text: str, start: int) -> TemplateError:
     end = text.find("}}", start)
-    if end < 0:
+    following = _OPENING.search(text, start + 3)
+    if end < 0 or (following and following.start() < end):
         return TemplateError(
             "E-REF-SYNTAX",
             f'"{text[start : start + _SHOWN]}" is never closed',
@@ -340,17 +381,19 @@ class Pattern:
         """Return *value* with its texts taken apart.
 
         Raises:
-            TemplateError: The first text that is not a template.
+            TemplateError: A text that is not a template; all of them are told.
         """
         templates: dict[Where, Template] = {}
+        errors: list[TemplateError] = []
         for where, text in _texts(value, ()):
             if "${{" not in text:
                 continue
             try:
                 templates[where] = Template.parse(text)
             except TemplateError as error:
-                error.where = where
-                raise
+                errors += _placed(error, where)
+        if errors:
+            raise TemplateError.of(errors)
         names = tuple(
             (where, name)
             for where, template in templates.items()
@@ -373,7 +416,19 @@ class Pattern:
         Raises:
             TemplateError: As `Template.render`, with `where` set.
         """
-        return self._render(self.value, (), scope) if self._templates else self.value
+        try:
+            return (
+                self._render(self.value, (), scope) if self._templates else self.value
+            )
+        except TemplateError as error:
+            raise TemplateError.of(self._errors(scope) or [error]) from None
+
+    def _errors(self, scope: Scope) -> list[TemplateError]:
+        found: list[TemplateError] = []
+        for where, template in self._templates.items():
+            for error in template.errors(scope):
+                found += _placed(error, where)
+        return found
 
     def _render(self, value: Json, where: Where, scope: Scope) -> Json:
         match value:
@@ -395,6 +450,14 @@ class Pattern:
                 }
             case _:
                 return value
+
+
+def _placed(error: TemplateError, where: Where) -> list[TemplateError]:
+    """Return *error* and the others that it remembers, each with its place."""
+    every = [error, *error.others]
+    for one in every:
+        one.where = where
+    return every
 
 
 def _texts(value: Json, where: Where) -> Iterator[tuple[Where, str]]:

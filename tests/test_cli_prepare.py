@@ -368,3 +368,40 @@ def test_expansion_is_the_same_wherever_it_is_typed(sea: Path, type_: Type) -> N
 
     ids = [json.loads(line)["job"] for line in here.splitlines()]
     assert [json.loads(line)["job"] for line in there.stdout.splitlines()] == ids
+
+
+class TestWhatIsOdd:
+    @pytest.mark.parametrize("command", ["expand", "plan", "run"])
+    def test_is_told_in_a_few_lines_on_stderr(
+        self, sea: Path, type_: Type, command: str
+    ) -> None:
+        unused = "".join(f"  unused_{number}: x\n" for number in range(5))
+        sea.write_text(f"{MANIFEST}vars:\n{unused}")
+
+        ended = type_(command, sea)
+
+        told = [line for line in ended.err.splitlines() if "sea.yaml" in line]
+        assert [line.partition(": ")[2] for line in told[:3]] == [
+            f"warning: nothing refers to vars.unused_{number} [W-VAR-UNUSED]"
+            for number in range(3)
+        ]
+        assert told[3] == "and 2 more: foxbatch validate sea.yaml says what to do"
+        assert "unused" not in ended.out
+
+    def test_is_told_of_cells_as_well(self, sea: Path, type_: Type) -> None:
+        sea.write_text(MANIFEST.replace("resolution: 720p", "resolution: 720p "))
+
+        ended = type_("expand", "--cells", sea)
+
+        assert "N-LINE-BLANKS" in ended.err or not ended.err.startswith("sea")
+
+    def test_cells_of_a_wrong_matrix_are_not_printed(
+        self, sea: Path, type_: Type
+    ) -> None:
+        matrix = "    matrix: {axes: {a: [1]}, exclude: [{a: 2}]}\n"
+        sea.write_text(MANIFEST.replace("    prompts:", f"{matrix}    prompts:"))
+
+        ended = type_("expand", "--cells", "--format", "jsonl", sea)
+
+        assert (ended.code, ended.out) == (3, "")
+        assert "E-EXCLUDE-DEAD" in ended.err

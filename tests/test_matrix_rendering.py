@@ -226,25 +226,28 @@ def test_an_unknown_name_points_into_its_text() -> None:
     assert problem.pointer == "/jobs/0/params/prompt"
 
 
-def test_a_name_in_a_block_of_text_points_at_the_block() -> None:
-    outcome = expand_job("""
-        prompts:
-          - |
-            a ${{ matrix.animl }}
-            in the snow
-    """)
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("|\n        a REF", id="a block"),
+        pytest.param("| # ${{ comment }}\n        a REF", id="behind a comment"),
+        pytest.param(">-\n\n        b\n          a REF", id="a folded block"),
+        pytest.param("a fox\n        and REF", id="plain text"),
+        pytest.param("a fox and REF", id="plain text on one line"),
+        pytest.param("'it''s a REF'", id="single quotes"),
+        pytest.param('"a \\u0041 REF"', id="an escape"),
+        pytest.param('"a \\\n        fox REF"', id="double quotes over lines"),
+        pytest.param('"$${{ a }} and REF"', id="behind an escaped one"),
+    ],
+)
+def test_a_name_is_found_in_text_of_every_style(text: str) -> None:
+    reference = "${{ matrix.animl }}"
+    written = text.replace("REF", reference)
 
-    assert outcome.only("E-REF-UNKNOWN").position.column == len("      - ") + 1
+    outcome = expand_job(f"prompts:\n      - {written}\n")
 
-
-def test_a_name_in_text_of_several_lines_points_at_its_beginning() -> None:
-    outcome = expand_job("""
-        prompts:
-          - a fox
-            and ${{ matrix.animl }}
-    """)
-
-    assert outcome.only("E-REF-UNKNOWN").position.column == len("      - ") + 1
+    at = outcome.only("E-REF-UNKNOWN").position
+    assert (at.line, at.end_column - at.column) == (at.end_line, len(reference))
 
 
 def test_results_are_not_remembered_without_bound(
@@ -260,10 +263,10 @@ def test_results_are_not_remembered_without_bound(
     assert outcome.prompts == ["red fox", "grey fox"] * 2
 
 
-def test_the_column_is_not_guessed_where_text_holds_escapes() -> None:
+def test_the_place_is_not_guessed_where_an_escape_hides_it() -> None:
     outcome = expand_job("""
         params:
-          prompt: "a \\u0041 ${{ matrix.animl }}"
+          prompt: "a \\u0024{{ matrix.animl }}"
     """)
 
     assert outcome.only("E-REF-UNKNOWN").position.column == len("      prompt: ") + 1

@@ -176,7 +176,7 @@ def test_a_model_that_cannot_be_rendered_is_one_error() -> None:
     assert outcome.errors == ["E-REF-UNKNOWN"]
 
 
-def test_an_unknown_model_names_the_nearest_and_its_parameters_are_checked() -> None:
+def test_an_unknown_model_names_the_nearest_and_is_judged_as_that() -> None:
     outcome = expand_job(
         """
         prompts: [x]
@@ -190,8 +190,19 @@ def test_an_unknown_model_names_the_nearest_and_its_parameters_are_checked() -> 
     assert (problem.hint, problem.jobs) == ("Did you mean toy-1-fast?", 2)
     assert problem.pointer == "/defaults/model"
     assert outcome.only("E-KEY-UNKNOWN").hint == "Did you mean duration?"
-    assert "E-ENUM" not in outcome.codes
+    assert outcome.only("E-ENUM").pointer == "/jobs/0/params/duration"
     assert "W-AXIS-UNUSED" in outcome.codes
+
+
+def test_of_a_model_that_is_a_guess_only_the_names_of_parameters_are_judged() -> None:
+    job = """
+        prompts: [x]
+        params: {durations: 9, duration: 5}
+        """
+
+    outcome = expand_job(job, model="toy")
+
+    assert outcome.codes == ["E-MODEL-UNKNOWN", "E-KEY-UNKNOWN"]
 
 
 def test_an_unknown_model_is_one_error_where_all_else_is_right() -> None:

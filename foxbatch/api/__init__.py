@@ -20,9 +20,11 @@ from foxbatch.api.summary import RunSummary, show_path
 from foxbatch.api.wanted import (
     Checked,
     Instead,
+    Notice,
     Wanted,
     check,
     expand,
+    expand_cells,
     load_manifest,
 )
 from foxbatch.planner import Choice
@@ -37,6 +39,7 @@ __all__ = [
     "Confirm",
     "Instead",
     "JobStatus",
+    "Notice",
     "RunOptions",
     "RunSummary",
     "Settled",
@@ -47,6 +50,7 @@ __all__ = [
     "collect",
     "default_run_dir",
     "expand",
+    "expand_cells",
     "find_access",
     "find_run_dir",
     "fix_manifest",

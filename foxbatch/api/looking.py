@@ -12,7 +12,7 @@ from pathlib import Path
 from foxbatch import planner
 from foxbatch.api.place import Place, default_run_dir, starts
 from foxbatch.api.summary import loud
-from foxbatch.api.wanted import Wanted, checked_jobs
+from foxbatch.api.wanted import Notice, Wanted, checked_jobs
 from foxbatch.canonical import JobId, Json
 from foxbatch.clock import Clock, SystemClock, to_text
 from foxbatch.events import RunId
@@ -116,7 +116,11 @@ def read_ledger(run_dir: str | Path) -> LedgerReading:
 
 
 def plan(
-    wanted: Wanted, *, out: Path | None = None, choice: Choice | None = None
+    wanted: Wanted,
+    *,
+    out: Path | None = None,
+    choice: Choice | None = None,
+    notice: Notice | None = None,
 ) -> Plan:
     """Return what a run would do now, and why. Nothing is changed or sent.
 
@@ -124,7 +128,7 @@ def plan(
         InvalidError: A job is not valid.
         LedgerError: The ledger cannot be trusted.
     """
-    jobs = checked_jobs(wanted).jobs
+    jobs = checked_jobs(wanted, notice)
     place = Place(out or default_run_dir(wanted))
     reading = read_folder(place.ledger)
     return planner.plan(

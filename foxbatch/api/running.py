@@ -26,7 +26,7 @@ from foxbatch.api.place import (
 from foxbatch.api.provenance import start_fact
 from foxbatch.api.service import RunOptions, known_access, reached
 from foxbatch.api.summary import RunSummary
-from foxbatch.api.wanted import Wanted, checked_jobs
+from foxbatch.api.wanted import Notice, Wanted, checked_jobs
 from foxbatch.artifacts import Store
 from foxbatch.canonical import Digest, JobId
 from foxbatch.client import ServiceClient, without_secrets
@@ -127,6 +127,7 @@ async def run(
     confirm: Confirm | None = None,
     stop: StopButton | None = None,
     clock: Clock | None = None,
+    notice: Notice | None = None,
 ) -> RunSummary:
     """Run a manifest, or go on with it: what is done or under way is not bought again.
 
@@ -140,6 +141,7 @@ async def run(
         confirm: Asked before a run that costs money, unless `yes` or a budget is set.
         stop: Ends the run early when it is pressed.
         clock: Time; it must agree with the event loop's.
+        notice: Told what is valid and probably not meant, before anything is sent.
 
     Raises:
         InvalidError: A job is not valid. Nothing was sent.
@@ -148,7 +150,7 @@ async def run(
     """
     options = options or RunOptions()
     manifest = wanted.manifest
-    jobs = checked_jobs(wanted).jobs
+    jobs = checked_jobs(wanted, notice)
     place = Place(options.out or default_run_dir(wanted))
     shown = str(manifest.path or "-")
     task = _Task(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 from foxbatch.errors import InvalidError, Position, Problem, Severity, UsageError
 from foxbatch.lint import lint
@@ -15,7 +17,12 @@ from foxbatch.manifest import (
     read_content,
     scan_manifest,
 )
-from foxbatch.matrix import Job, cells, expand as expand_matrix
+from foxbatch.matrix import (
+    Job,
+    MatrixCell,
+    cells as matrix_cells,
+    expand as expand_matrix,
+)
 from foxbatch.provider import Provider, load_provider
 
 
@@ -34,15 +41,21 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Every job of a manifest, and everything that is wrong or odd about them."""
+    """How many valid jobs a manifest gives, and what is wrong or odd about them."""
 
-    jobs: tuple[Job, ...]
+    jobs: int
     problems: tuple[Problem, ...]
 
     @property
     def valid(self) -> bool:
         """Whether there is no error among the problems."""
         return not any(p.severity is Severity.ERROR for p in self.problems)
+
+
+Notice: TypeAlias = Callable[[Sequence[Problem]], None]
+"""Told once what is valid and probably not meant, if there is anything."""
+
+_MOST_LINTED = 10_000  # jobs; looking for what is odd must not be felt
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +114,12 @@ def read_wanted(content: bytes, path: Path | None, instead: Instead) -> Wanted:
     if found is not None and scanned.valid:
         typed = instead.provider
         return Wanted(manifest=scanned.manifest, provider=found, instead=typed)
-    further = _judged(scanned.manifest, found)
-    problems += [one for one in further if not scanned.explains(one)]
+    told = {one.position for one in problems if one.severity is Severity.ERROR}
+    problems += [
+        one
+        for one in _judged(scanned.manifest, found)
+        if one.position not in told and not scanned.explains(one)
+    ]
     raise InvalidError(_in_order(problems, scanned.manifest))
 
 
@@ -132,15 +149,13 @@ def _typed_provider(reference: str) -> Provider:
 def _judged(manifest: Manifest, provider: Provider | None) -> list[Problem]:
     """Return what is wrong with the jobs of a manifest that cannot be used.
 
-    Without a provider nothing is known about requests, only about combinations.
+    Without a provider nothing is known about models and their parameters.
     """
     problems: list[Problem] = []
-    jobs: Iterator[object] = (
-        cells(manifest, problems.append)
-        if provider is None
-        else expand_matrix(manifest, provider, problems.append)
-    )
-    for _ in jobs:
+    if provider is None:
+        any_provider = load_provider("sandbox", base=manifest.directory)
+        provider = replace(any_provider, models={})
+    for _ in expand_matrix(manifest, provider, problems.append):
         pass
     return problems
 
@@ -148,52 +163,100 @@ def _judged(manifest: Manifest, provider: Provider | None) -> list[Problem]:
 def _in_order(problems: Iterable[Problem], manifest: Manifest) -> tuple[Problem, ...]:
     """Return *problems*, each once, in the order of the file; other files come after.
 
+    What is wrong is not called odd as well.
+
     What is wrong in `defaults` is found anew by every entry of `jobs`.
     """
     file = manifest.document.file
+    problems = dict.fromkeys(problems)
+    wrong = {one.position for one in problems if one.severity is Severity.ERROR}
 
     def place(problem: Problem) -> tuple[bool, Position]:
         return problem.position.file != file, problem.position
 
-    return tuple(sorted(dict.fromkeys(problems), key=place))
+    said = (
+        one
+        for one in problems
+        if one.severity is Severity.ERROR or one.position not in wrong
+    )
+    return tuple(sorted(said, key=place))
 
 
 def check(wanted: Wanted) -> Checked:
-    """Expand everything and return the valid jobs with all problems. Offline."""
-    jobs, problems = _expanded(wanted)
+    """Expand everything, count the valid jobs, and return all problems. Offline.
+
+    No job is kept: there may be more of them than memory.
+    """
+    problems: list[Problem] = list(wanted.manifest.document.problems)
+    jobs = 0
+
+    def counted() -> Iterator[Job]:
+        nonlocal jobs
+        for job in expand_matrix(wanted.manifest, wanted.provider, problems.append):
+            jobs += 1
+            yield job
+
+    odd = list(lint(wanted.manifest, wanted.provider, counted()))
     # What is wrong is not called odd as well.
     wrong = {p.position for p in problems if p.severity is Severity.ERROR}
-    odd = lint(wanted.manifest, wanted.provider, jobs)
     problems += [problem for problem in odd if problem.position not in wrong]
     return Checked(jobs, _in_order(problems, wanted.manifest))
 
 
-def _expanded(wanted: Wanted) -> tuple[tuple[Job, ...], list[Problem]]:
-    problems: list[Problem] = list(wanted.manifest.document.problems)
-    jobs = tuple(expand_matrix(wanted.manifest, wanted.provider, problems.append))
-    return jobs, problems
-
-
-def expand(wanted: Wanted) -> Iterator[Job]:
+def expand(wanted: Wanted, *, notice: Notice | None = None) -> Iterator[Job]:
     """Yield the jobs in expansion order, lazily. Pure: nothing but content matters.
 
     Raises:
         InvalidError: At the end, with all problems, when there were errors.
     """
     problems: list[Problem] = list(wanted.manifest.document.problems)
-    yield from expand_matrix(wanted.manifest, wanted.provider, problems.append)
+    jobs: list[Job] = []
+    for job in expand_matrix(wanted.manifest, wanted.provider, problems.append):
+        if notice and len(jobs) < _MOST_LINTED:
+            jobs.append(job)
+        yield job
+    _conclude(wanted, jobs, problems, notice)
+
+
+def expand_cells(
+    wanted: Wanted, *, notice: Notice | None = None
+) -> Iterator[MatrixCell]:
+    """Yield the cells of the matrix in order; nothing is rendered into them.
+
+    Raises:
+        InvalidError: With all problems, before the first cell, when there are errors.
+    """
+    problems: list[Problem] = list(wanted.manifest.document.problems)
+    found = list(matrix_cells(wanted.manifest, problems.append))
+    _conclude(wanted, (), problems, notice)
+    yield from found
+
+
+def _conclude(
+    wanted: Wanted,
+    jobs: Sequence[Job],
+    problems: list[Problem],
+    notice: Notice | None,
+) -> tuple[Problem, ...]:
+    """Return *problems* in order, and tell those that are no errors.
+
+    Raises:
+        InvalidError: There are errors among them.
+    """
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise InvalidError(_in_order(problems, wanted.manifest))
+    if notice is not None:
+        some = tuple(islice(jobs, _MOST_LINTED))
+        odd = [*problems, *lint(wanted.manifest, wanted.provider, some)]
+        if odd:
+            notice(_in_order(odd, wanted.manifest))
+    return _in_order(problems, wanted.manifest)
 
 
-def checked_jobs(wanted: Wanted) -> Checked:
+def checked_jobs(wanted: Wanted, notice: Notice | None = None) -> tuple[Job, ...]:
     """Return all jobs, every one of them valid.
 
     Raises:
         InvalidError: With all problems, when there is an error among them.
     """
-    jobs, problems = _expanded(wanted)
-    checked = Checked(jobs, _in_order(problems, wanted.manifest))
-    if not checked.valid:
-        raise InvalidError(checked.problems)
-    return checked
+    return tuple(expand(wanted, notice=notice))

@@ -12,13 +12,14 @@ from foxbatch.cli import _options as options
 from foxbatch.cli._loading import STDIN, load
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import visible
-from foxbatch.errors import ExitCode, InvalidError, Problem, Severity, UsageError
+from foxbatch.cli.noticing import teller
+from foxbatch.errors import ExitCode, InvalidError, UsageError
 
 if TYPE_CHECKING:
-    from foxbatch.api import Instead, Wanted
+    from foxbatch.api import Instead, Notice, Wanted
     from foxbatch.cli.validation import Checked
     from foxbatch.events import JobPlanned
-    from foxbatch.matrix import Job, MatrixCell
+    from foxbatch.matrix import Job
     from foxbatch.planner import Choice
 
 _MANIFESTS = click.argument(
@@ -97,7 +98,7 @@ def _check(terminal: Terminal, path: str, instead: Instead, *, strict: bool) -> 
         checked = api.check(wanted)
     except InvalidError as error:
         return validation.Checked(shown, None, error.problems, strict)
-    return validation.Checked(shown, len(checked.jobs), checked.problems, strict)
+    return validation.Checked(shown, checked.jobs, checked.problems, strict)
 
 
 # ---- expand
@@ -131,11 +132,17 @@ def expand_command(
     Example:
       foxbatch expand manifests/quickstart.yaml --format jsonl
     """
+    from foxbatch import api
     from foxbatch.cli import listing
 
     wanted = [load(terminal, path, provider, overrides) for path in manifests]
-    jobs = _jobs(terminal, wanted, only)
-    parts = (cell for one in wanted for cell in _cells(one))
+    tellers = [teller(terminal, path) for path in manifests]
+    jobs = _jobs(terminal, wanted, only, tellers)
+    parts = (
+        cell
+        for one, notice in zip(wanted, tellers, strict=True)
+        for cell in api.expand_cells(one, notice=notice)
+    )
     if form == "jsonl":
         for thing in parts if cells else jobs:
             terminal.emit_json(thing.to_json())
@@ -147,14 +154,17 @@ def expand_command(
 
 
 def _jobs(
-    terminal: Terminal, wanted: Sequence[Wanted], only: tuple[str, ...]
+    terminal: Terminal,
+    wanted: Sequence[Wanted],
+    only: tuple[str, ...],
+    tellers: Sequence[Notice],
 ) -> Iterator[Job]:
     from foxbatch import api
     from foxbatch.planner import Choice, as_planned
 
     choice, seen = Choice(only=only), []
-    for one in wanted:
-        for job in api.expand(one):
+    for one, notice in zip(wanted, tellers, strict=True):
+        for job in api.expand(one, notice=notice):
             planned = as_planned(job, one.manifest.sha256)
             if only:
                 seen.append(planned)
@@ -171,15 +181,6 @@ def _tell_unmatched(
 
     for error in api.unmatched(choice, jobs):
         terminal.say(visible(f"{error}. {error.hint}"))
-
-
-def _cells(wanted: Wanted) -> Iterator[MatrixCell]:
-    from foxbatch import matrix
-
-    problems: list[Problem] = []
-    yield from matrix.cells(wanted.manifest, problems.append)
-    if any(problem.severity is Severity.ERROR for problem in problems):
-        raise InvalidError(tuple(problems))
 
 
 # ---- plan
@@ -220,7 +221,8 @@ def plan_command(
 
     wanted = load(terminal, manifest, provider, overrides)
     choice = planner.Choice(only=only)
-    plan = api.plan(wanted, out=out, choice=choice)
+    notice = teller(terminal, manifest)
+    plan = api.plan(wanted, out=out, choice=choice, notice=notice)
     _tell_unmatched(terminal, choice, [job.wanted for job in plan.jobs])
     if form == "table":
         planning.show(terminal, plan, wanted, out or api.default_run_dir(wanted))

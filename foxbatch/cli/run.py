@@ -15,6 +15,7 @@ from foxbatch.cli import _options as options
 from foxbatch.cli._loading import load
 from foxbatch.cli._settings import read_dotenv
 from foxbatch.cli._terminal import Terminal
+from foxbatch.cli.noticing import teller
 from foxbatch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -199,7 +200,14 @@ def run_command(
         audience: Sequence[Audience], screen: Screen, stop: StopButton
     ) -> Awaitable[RunSummary]:
         confirm = screen.ask if terminal.asks else None
-        return api.run(wanted, chosen, audience=audience, confirm=confirm, stop=stop)
+        return api.run(
+            wanted,
+            chosen,
+            audience=audience,
+            confirm=confirm,
+            stop=stop,
+            notice=teller(terminal, manifest),
+        )
 
     return _conduct(terminal, shared, work)
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import functools
-import itertools
-import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 from foxbatch.canonical import Digest, Json, sha256
-from foxbatch.errors import InvalidError, Position, Problem, Severity
-from foxbatch.manifest.faults import Faults
+from foxbatch.errors import InvalidError, Problem, Severity
+from foxbatch.manifest.content import read_bounded, read_content
+from foxbatch.manifest.faults import Doubts
 from foxbatch.manifest.fixing import Mended, mend
-from foxbatch.manifest.operators import MISUSED
+from foxbatch.manifest.judging import judged
 from foxbatch.manifest.overriding import overridden
 from foxbatch.manifest.prose import unreadable_prose
-from foxbatch.manifest.reading import items, mapping
-from foxbatch.manifest.rules import rules
-from foxbatch.manifest.texts import eaten_text, with_quotes
+from foxbatch.manifest.reading import items, known_keys, mapping
 from foxbatch.policy import (
     Accept,
     Budget,
@@ -31,8 +26,7 @@ from foxbatch.policy import (
     RetryPolicy,
     parse_duration,
 )
-from foxbatch.schema import Checker, load_schema, suggest
-from foxbatch.yaml12 import MAX_BYTES, Document, Where, decode, scan
+from foxbatch.yaml12 import Document, Where, decode, scan
 
 __all__ = [
     "DEFAULT_OUTPUT",
@@ -47,6 +41,8 @@ __all__ = [
     "read_manifest",
     "scan_manifest",
 ]
+
+_SURE = Doubts()
 
 Duplicates: TypeAlias = Literal["error", "merge"]
 
@@ -94,6 +90,9 @@ class Spec:
         repeat: How many of each: the first entry that fits counts.
         repeat_where: Where that stands.
         output: Template of the path below `artifacts/`.
+        doubtful: Whether anything in it, or that it inherits, is wrong.
+        partial: Whether parts of its requests or of its matrix cannot be known.
+        names_known: Whether every name that `matrix.*` may have is known.
     """
 
     id: str
@@ -116,6 +115,9 @@ class Spec:
     repeat: tuple[Repeat, ...] = (Repeat(1),)
     repeat_where: Where = ()
     output: str = DEFAULT_OUTPUT
+    doubtful: bool = False
+    partial: bool = False
+    names_known: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +142,7 @@ class Manifest:
         duplicates: What becomes of two jobs with one identity.
         max_jobs: How many jobs there may be.
         doubtful_vars: Variables with an error in them, which are left out.
-        complete: False where `scan_manifest` left entries of `jobs` out.
+        doubts: Places with an error in them; only `scan_manifest` leaves any.
         overrides: What was set instead of what the file says, as typed.
     """
 
@@ -161,7 +163,7 @@ class Manifest:
     duplicates: Duplicates
     max_jobs: int
     doubtful_vars: frozenset[str] = frozenset()
-    complete: bool = True
+    doubts: Doubts = field(default=_SURE, repr=False, compare=False)
     overrides: tuple[str, ...] = ()
     _limits: dict[str, Json]
 
@@ -182,13 +184,12 @@ class Scanned:
 
     Attributes:
         manifest: What can be relied on. Where there are errors, only for finding
-            further ones: parts with an error in them are left out.
+            further ones: what is wrong is among its `doubts`.
         problems: Of YAML, shape and rules, in the order of the file.
     """
 
     manifest: Manifest
     problems: tuple[Problem, ...]
-    _faults: Faults = field(repr=False)
 
     @property
     def valid(self) -> bool:
@@ -197,7 +198,7 @@ class Scanned:
 
     def explains(self, problem: Problem) -> bool:
         """Return whether *problem* is about a place where one was found before."""
-        return self._faults.cover(problem)
+        return self.manifest.doubts.explain(problem)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -207,52 +208,6 @@ def read_manifest(path: Path) -> Manifest:
         InvalidError: It cannot be read, or is not valid: with all problems.
     """
     return parse_manifest(read_content(path), path=path, shown_as=str(path))
-
-
-def read_content(path: Path) -> bytes:
-    """Return the bytes of the file at *path*.
-
-    Raises:
-        InvalidError: It cannot be read, is no regular file, or is too large.
-    """
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            what = "a folder" if path.is_dir() else "no regular file"
-            raise _unreadable(path, f"it is {what}")
-        with path.open("rb") as file:
-            return read_bounded(file)
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        said = (error.strerror or type(error).__name__).lower()
-        why = "there is no such file" if missing else said
-        raise _unreadable(path, why) from None
-    except ValueError as error:  # a NUL in the name
-        raise _unreadable(path, str(error)) from None
-
-
-def read_bounded(stream: BinaryIO) -> bytes:
-    """Return what *stream* holds, and of what is too large little more than allowed."""
-    return stream.read(MAX_BYTES + 1)
-
-
-def _unreadable(path: Path, why: str) -> InvalidError:
-    message = f"{path} cannot be read: {why}"
-    hint = ""
-    with contextlib.suppress(OSError, ValueError):  # the name may be none at all
-        hint = _nearby(path)
-    return InvalidError(
-        (Problem("E-FILE-MISSING", message, Position(str(path)), hint),)
-    )
-
-
-def _nearby(path: Path) -> str:
-    if path.exists() and not path.is_dir():
-        return "Write - to read what another program prints."
-    folder = path if path.is_dir() else path.parent
-    if not folder.is_dir():
-        return "Type `foxbatch init` for an example to start from."
-    found = sorted(p.name for p in folder.iterdir() if p.suffix in {".yaml", ".yml"})
-    return suggest(path.name, found, f"Manifests in {folder}")
 
 
 def parse_manifest(content: bytes, *, path: Path | None, shown_as: str) -> Manifest:
@@ -290,14 +245,12 @@ def scan_manifest(
     document = _document(content, shown_as)
     for written in overrides:
         document = overridden(document, written)
-    found = list(_problems(document))
-    faults = Faults(document, found)
-    every = with_quotes([*document.problems, *found], document)
-    problems = sorted(every, key=lambda one: one.position)
+    document, found, doubts = judged(document)
+    problems = sorted(found, key=lambda one: one.position)
     document = dataclasses.replace(document, problems=tuple(problems))
-    manifest = _freeze(document, content, path, faults)
+    manifest = _freeze(document, content, path, doubts)
     manifest = dataclasses.replace(manifest, overrides=tuple(overrides))
-    return Scanned(manifest, document.problems, faults)
+    return Scanned(manifest, document.problems)
 
 
 def _document(content: bytes, file: str) -> Document:
@@ -315,70 +268,56 @@ def _document(content: bytes, file: str) -> Document:
         raise InvalidError(tuple(problems)) from None
 
 
-def _problems(document: Document) -> Iterator[Problem]:
-    eaten, broken = list(eaten_text(document)), list(rules(document))
-    # What follows from a text that was not read as meant is not said as well, nor that
-    # a zip group is too small for an axis that does not belong there.
-    misused = [problem for problem in broken if problem.code == MISUSED]
-    covered = {problem.pointer for problem in (*eaten, *misused)}
-    twice = {
-        problem.pointer.rpartition("/")[0]
-        for problem in broken
-        if problem.code == "E-ZIP-TWICE"
-    }
-    places = {problem.position for problem in document.problems}
-    for problem in _checker().problems(
-        document.value,
-        lambda where, key: document.position(where, key=key),
-        subject="the manifest",
-    ):
-        around = itertools.accumulate(problem.pointer.split("/"), "{}/{}".format)
-        told = not covered.isdisjoint(around) or problem.position in places
-        if not told and not (problem.code == "E-COUNT" and problem.pointer in twice):
-            yield problem
-    yield from eaten
-    yield from broken
-
-
-@functools.cache
-def _checker() -> Checker:
-    return Checker(load_schema("manifest"))
-
-
 def _freeze(
-    document: Document, content: bytes, path: Path | None, faults: Faults
+    document: Document, content: bytes, path: Path | None, doubts: Doubts
 ) -> Manifest:
-    value = faults.without(document.value)
-    root = mapping(without_last_newline(document, (), value))
+    root = mapping(without_last_newline(document, (), document.value))
+    sound = {key: _sound(value, (key,), doubts) for key, value in root.items()}
     defaults, variables = mapping(root.get("defaults")), mapping(root.get("vars"))
-    retry, poll = mapping(root.get("retry")), mapping(root.get("poll"))
-    limits = mapping(root.get("limits"))
-    jobs = list(enumerate(items(root.get("jobs"))))
-    sound = [(index, mapping(job)) for index, job in jobs if not faults.spoil(index)]
+    retry, poll = mapping(sound.get("retry")), mapping(sound.get("poll"))
+    limits = mapping(sound.get("limits"))
+    doubtful = frozenset(n for n in variables if doubts.touch(("vars", n)))
     return Manifest(
         document=document,
         path=path,
         sha256=sha256(content),
         content=content,
-        name=str(root.get("name", "")),
-        description=str(root.get("description", "")),
-        provider=str(root.get("provider", "")),
-        vars={k: v for k, v in variables.items() if k not in faults.variables},
-        specs=tuple(_spec(index, job, defaults) for index, job in sound),
+        name=str(sound.get("name") or ""),
+        description=str(sound.get("description") or ""),
+        provider=str(sound.get("provider") or ""),
+        vars={k: v for k, v in variables.items() if k not in doubtful},
+        specs=tuple(
+            _spec(index, job, defaults, doubts)
+            for index, job in enumerate(items(root.get("jobs")))
+            if isinstance(job, dict) and not doubts.cover(("jobs", index))
+        ),
         retry=_retry(retry),
         poll=PollPolicy(wait_s=_seconds(poll.get("wait"), PollPolicy().wait_s)),
-        accept=_accept(mapping(root.get("accept"))),
-        budget=Budget(jobs=_whole(mapping(root.get("budget")).get("jobs"))),
-        order=cast("Order", root.get("order", "interleaved")),
-        duplicates=cast("Duplicates", root.get("duplicates", "error")),
+        accept=_accept(mapping(sound.get("accept"))),
+        budget=Budget(jobs=_whole(mapping(sound.get("budget")).get("jobs"))),
+        order=cast("Order", sound.get("order", "interleaved")),
+        duplicates=cast("Duplicates", sound.get("duplicates", "error")),
         max_jobs=_whole(limits.get("max_jobs")) or Limits().max_jobs,
         _limits={
             name: value if name == "requests_per_second" else _whole(value)
             for name, value in limits.items()
         },
-        doubtful_vars=faults.variables,
-        complete=bool(sound) and len(sound) == len(jobs),
+        doubtful_vars=doubtful,
+        doubts=doubts,
     )
+
+
+def _sound(value: Json, where: Where, doubts: Doubts) -> Json:
+    """Return *value*, which stands at *where*, without what is wrong; null for all."""
+    if doubts.cover(where):
+        return None
+    if not isinstance(value, dict):
+        return None if doubts.touch(where) else value
+    return {
+        key: _sound(inner, (*where, key), doubts)
+        for key, inner in value.items()
+        if not doubts.cover((*where, key))
+    }
 
 
 def without_last_newline(document: Document, where: Where, value: Json) -> Json:
@@ -402,7 +341,9 @@ def without_last_newline(document: Document, where: Where, value: Json) -> Json:
             return value
 
 
-def _spec(index: int, job: dict[str, Json], defaults: dict[str, Json]) -> Spec:
+def _spec(
+    index: int, job: dict[str, Json], defaults: dict[str, Json], doubts: Doubts
+) -> Spec:
     where: Where = ("jobs", index)
     matrix = mapping(job.get("matrix"))
     merged = {**defaults, **job}
@@ -410,17 +351,24 @@ def _spec(index: int, job: dict[str, Json], defaults: dict[str, Json]) -> Spec:
     def place(key: str) -> Where:
         return (*(where if key in job else ("defaults",)), key)
 
+    def wrong(*steps: str) -> bool:
+        return doubts.touch((*where, *steps))
+
+    name = job.get("id")
+    repeat = 1 if doubts.cover(place("repeat")) else merged.get("repeat", 1)
+    output = DEFAULT_OUTPUT if doubts.touch(place("output")) else merged.get("output")
+    no_prompts = "prompts" not in job and not wrong("prompts")
     return Spec(
-        id=str(job["id"]),
+        id=name if isinstance(name, str) and name else f"jobs[{index}]",
         where=where,
         model=merged.get("model"),
         model_where=place("model") if "model" in merged else where,
-        prompts=items(job["prompts"]) if "prompts" in job else None,
+        prompts=None if no_prompts else items(job.get("prompts")),
         axes=mapping(matrix.get("axes")),
         zips=[_names(group) for group in items(matrix.get("zip"))],
         exclude=[mapping(entry) for entry in items(matrix.get("exclude"))],
         include=[mapping(entry) for entry in items(matrix.get("include"))],
-        sample=_sample(matrix),
+        sample=None if wrong("matrix", "sample") else _sample(matrix),
         sampling_seed=_whole(matrix.get("sampling_seed")) or 0,
         variables=frozenset(_names(matrix.get("variables"))),
         allow_unmatched=matrix.get("allow_unmatched") is True,
@@ -428,10 +376,33 @@ def _spec(index: int, job: dict[str, Json], defaults: dict[str, Json]) -> Spec:
         let=mapping(job.get("let")),
         params=mapping(job.get("params")),
         default_params=mapping(defaults.get("params")),
-        repeat=_repeat(merged.get("repeat", 1)),
+        repeat=_repeat(repeat),
         repeat_where=place("repeat"),
-        output=str(merged.get("output", DEFAULT_OUTPUT)),
+        output=DEFAULT_OUTPUT if output is None else str(output),
+        **_unsure(where, job, place("model"), doubts),
     )
+
+
+def _unsure(
+    where: Where, job: dict[str, Json], model: Where, doubts: Doubts
+) -> dict[str, bool]:
+    """Return what is not known about an entry of `jobs`."""
+    if not doubts:
+        return {}
+    inherited = doubts.touch(("defaults",))
+    strange = any(key not in known_keys("job") for key in job)
+    inside = {key for key in known_keys("job") if doubts.touch((*where, key))}
+    matrix = job.get("matrix")
+    partial = inherited or strange or doubts.cover((*where, "prompts"))
+    strange_axes = any(key not in known_keys("matrix") for key in mapping(matrix))
+    lost = doubts.cover((*where, "matrix", "axes")) or strange_axes
+    return {
+        "doubtful": bool(inside) or inherited or strange or doubts.touch(model),
+        "partial": partial or bool(inside & {"matrix", "params", "let"}),
+        "names_known": not (
+            strange or lost or doubts.touch((*where, "matrix", "include"))
+        ),
+    }
 
 
 def _sample(matrix: Mapping[str, Json]) -> Sample | None:

@@ -1,86 +1,128 @@
 """What can still be relied on in a manifest that has errors in it.
 
-Further problems are looked for in the rest only, so that none of them merely follows
-from one that was found.
+Everything else is judged all the same, so that all problems are told at once; and none
+of them merely follows from one that was found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
 from foxbatch.canonical import Json
-from foxbatch.errors import Problem, Severity
-from foxbatch.manifest.reading import items, mapping, right_key
+from foxbatch.errors import Position, Problem, Severity
+from foxbatch.manifest.reading import items, known_keys, mapping, right_key
 from foxbatch.schema import pointer
 from foxbatch.yaml12 import Document, Where
 
+# These are about a place that can be read and used all the same.
+_HARMLESS = frozenset({"E-AXIS-CASE", "E-ID-DUP", "E-REPEAT-DEAD"})
 
-class Faults:
-    """The places of a manifest's errors, and what they make doubtful."""
 
-    def __init__(self, document: Document, others: Sequence[Problem]) -> None:
-        """Take the errors that reading YAML gave, and *others*, which have pointers."""
-        self._root = mapping(document.value)
-        unread = [_place_read(document, one) for one in _errors(document.problems)]
-        # With an unreadable part at the top, anything may be missing.
-        self._hopeless = () in unread
-        read = (_place(document.value, one.pointer) for one in _errors(others))
-        found = {*unread, *read} - {()}
-        self._places = {meant for place in found for meant in self._meant(place)}
+class Doubts:
+    """The places of a manifest that something is wrong with.
 
-    def _meant(self, place: Where) -> Iterator[Where]:
-        """Yield *place*, or what it is about where a key on its way is misspelt."""
-        written, *rest = place
-        top = right_key(self._root, str(written), "manifest")
-        inside = mapping(self._root.get(str(written)))
-        if top in {"defaults", "limits"} and rest:
-            rest[0] = right_key(inside, str(rest[0]), top)
-        if top == "vars" != written and inside:
-            yield from ((top, name) for name in inside)
-        else:
-            yield (top, *rest)
+    Attributes:
+        places: The innermost ones, or those that cannot be known for their sake.
+        limited: Whether `limits.max_jobs` is what was meant.
+    """
 
-    def cover(self, problem: Problem) -> bool:
-        """Return whether *problem* is about a place where one was found before."""
-        at = problem.pointer
-        return any(f"{at}/".startswith(f"{pointer(one)}/") for one in self._places)
-
-    @property
-    def variables(self) -> frozenset[str]:
-        """Names in `vars` whose values are doubtful."""
-        named = [place[1:] for place in self._places if place[0] == "vars"]
-        return frozenset(str(rest[0]) for rest in named if rest)
-
-    def spoil(self, index: int) -> bool:
-        """Return whether an entry of `jobs` is wrong, or inherits what is wrong."""
-        if self._hopeless or self._places & {("vars",), ("jobs",)}:
-            return True
-        entry = items(self._root.get("jobs"))[index]
-        own = mapping(entry)
-        return own is not entry or any(
-            place[:2] == ("jobs", index) or _inherited(place, own)
-            for place in self._places
-        )
-
-    def without(self, value: Json, where: Where = ()) -> Json:
-        """Return *value*, which stands at *where*, without the keys that are wrong."""
-        if not isinstance(value, dict):
-            return value
-        return {
-            key: self.without(inner, (*where, key))
-            for key, inner in value.items()
-            if (*where, key) not in self._places
+    def __init__(self, places: Iterable[Where] = (), *, limited: bool = True) -> None:
+        self.places = frozenset(places)
+        self.limited = limited
+        self._around = {
+            place[:length] for place in self.places for length in range(len(place) + 1)
         }
+        self._pointers = [f"{pointer(place)}/" for place in self.places]
+
+    def __bool__(self) -> bool:
+        """Return whether there is any."""
+        return bool(self.places)
+
+    def cover(self, where: Where) -> bool:
+        """Return whether the value at *where*, or one around it, is wrong."""
+        if not self.places:
+            return False
+        return not self.places.isdisjoint(accumulate((step,) for step in where))
+
+    def touch(self, where: Where) -> bool:
+        """Return whether something at, in or around *where* is wrong."""
+        return where in self._around or self.cover(where)
+
+    def explain(self, problem: Problem) -> bool:
+        """Return whether *problem* is about a place where one was found before."""
+        at = f"{problem.pointer}/"
+        return any(map(at.startswith, self._pointers))
 
 
-def _errors(problems: Sequence[Problem]) -> Iterator[Problem]:
-    return (one for one in problems if one.severity is Severity.ERROR)
+def doubts(
+    document: Document,
+    problems: Iterable[Problem],
+    guessed: Iterable[Where],
+    strays: Iterable[Where] = (),
+) -> Doubts:
+    """Return what *problems* make doubtful.
+
+    Args:
+        document: As it was meant: with the keys right that are misspelt without doubt.
+        problems: Those that reading YAML gave, and others, which have pointers.
+        guessed: The keys that were put right.
+        strays: Further places that nothing can be said about.
+    """
+    found: set[Where] = set(strays)
+    unread = list(document.problems)
+    for problem in problems:
+        if problem.severity is Severity.ERROR and problem.code not in _HARMLESS:
+            if problem in unread:
+                found.add(_place_read(document, problem))
+            else:
+                found.update(_places(document, problem))
+    if () in found:  # an unreadable part at the top: anything may be missing
+        found |= {("vars",), ("defaults",)}
+    found.discard(())
+    limited = not any(place[0] == "limits" for place in (*found, *guessed))
+    return Doubts(found, limited=limited)
 
 
 def _place_read(document: Document, problem: Problem) -> Where:
     # Of a key that is there twice, only the first one has a place.
-    first = [related.position for related in problem.related]
+    first: list[Position] = [related.position for related in problem.related]
     return document.around(first[0] if first else problem.position)
+
+
+def _places(document: Document, problem: Problem) -> Iterator[Where]:
+    where = _place(document.value, problem.pointer)
+    if problem.code == "E-KEY-MISSING" and (where == () or len(where) == 2):  # noqa: PLR2004  a job
+        yield from ((*where, key) for key in ("id", "model") if where)
+        return
+    if problem.code == "E-KEY-UNKNOWN" and where:
+        yield from _meant(mapping(document.value), where)
+    yield where
+
+
+def _meant(root: dict[str, Json], where: Where) -> Iterator[Where]:
+    """Yield what an unknown key may have been meant to be."""
+    *around, key = where
+    match where:
+        case (_,):
+            yield (right_key(root, str(key), "manifest"),)
+        case ("defaults", _):
+            # One that makes no sense may be any of them.
+            given = mapping(root.get("defaults"))
+            yield from (
+                ("defaults", k) for k in known_keys("defaults") if k not in given
+            )
+        case ("limits", _):
+            yield where
+        case ("jobs", int(index), _):
+            job = mapping(items(root.get("jobs"))[index])
+            yield (*around, right_key(job, str(key), "job"))
+        case ("jobs", int(index), "matrix", _):
+            job = mapping(items(root.get("jobs"))[index])
+            matrix = mapping(job.get("matrix"))
+            yield (*around, right_key(matrix, str(key), "matrix"))
+        case _:
+            pass
 
 
 def _place(value: Json, at: str) -> Where:
@@ -93,16 +135,3 @@ def _place(value: Json, at: str) -> Where:
         else:
             where, value = (*where, step), mapping(value).get(step)
     return where
-
-
-def _inherited(place: Where, job: dict[str, Json]) -> bool:
-    """Return whether what is wrong at *place* reaches a job through `defaults`."""
-    match place:
-        case ("defaults", "params", name, *_):
-            return name not in mapping(job.get("params"))
-        case ("defaults", "model" | "repeat" | "output" as key, *_):
-            return key not in job
-        case ("defaults", *_):
-            return True
-        case _:
-            return False

@@ -27,6 +27,7 @@ _DOUBTFUL = re.compile(
     r"[\[\]{}&*!|>'\"%@`?,#-]|.*(?::(?:\s|$)|\s#)|.{1000}", re.DOTALL
 )
 _MOST = 1_000  # lines that are looked at closely
+_SHOWN = 60
 
 
 class _Prose(NamedTuple):
@@ -47,6 +48,15 @@ def quoted(text: str) -> str:
     if '"' not in text and "\\" not in text:
         return f'"{text}"'
     return "'" + text.replace("'", "''") + "'"
+
+
+def in_quotes(text: str) -> str:
+    """Return *text* as somebody would write it, short enough for a sentence."""
+    return _short(quoted(text), text)
+
+
+def _short(written: str, text: str) -> str:
+    return written if len(written) <= _SHOWN else show(text)
 
 
 def unreadable_prose(text: str, file: str) -> list[Problem]:
@@ -78,7 +88,9 @@ def _problem(prose: _Prose, file: str) -> Problem | None:
         problem,
         message=message,
         position=Position(file, line, first, line, max(first, min(first + 1, end))),
-        hint=problem.hint if closes else f"Put the text in quotes: {show(prose.text)}.",
+        hint=problem.hint
+        if closes
+        else f"Put the text in quotes: {_short(meant, prose.text)}.",
         fix=(Edit(Position(file, line, start - tabs, line, end), meant),),
     )
 
@@ -97,6 +109,8 @@ def _meant(text: str) -> str:
     """Return the scalar that somebody meant who wrote *text*."""
     if text.startswith('"') and text.count('"') == 1 and "\\" not in text:
         return f'{text}"'
+    if text[0] == text[-1] == "'" and "'" in text[1:-1].replace("''", ""):
+        return quoted(text[1:-1])  # an apostrophe closed it
     return quoted(text)
 
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from foxbatch.canonical import Json
 from foxbatch.errors import Edit, Position, Problem
-from foxbatch.manifest.prose import quoted
+from foxbatch.manifest.cut import joined_lines
+from foxbatch.manifest.prose import in_quotes, quoted
 from foxbatch.manifest.reading import items, mapping, written_jobs
 from foxbatch.schema import only_near, place, pointer, show
 from foxbatch.yaml12 import Document, Where
@@ -18,6 +19,7 @@ PROMPT_FORMS = ("text", "lines", "file", "csv", "jsonl", "yaml", "variants")
 _KEYS = ("id", *PROMPT_FORMS)
 _AXIS_FORMS = ("range", "linspace", "random")
 _FREE_TEXT = ("prompt", "negative_prompt", "text", "lyrics", "style")
+_LONG_TEXT = (*_FREE_TEXT, "variants")
 _NAMES = ("name", "description", "provider", "id", "model", "output")
 # Problems of a value that is no text, where quotes make it one.
 _NO_TEXT = frozenset({"E-TYPE", "E-NUMBER", "E-YAML-ALIAS", "E-YAML-TAG"})
@@ -55,16 +57,26 @@ def eaten_text(document: Document) -> Iterator[Problem]:
             case dict(value):
                 if text.free:
                     yield from _text_as_mapping(document, text, value)
-                for key in ("text", "variants"):
-                    if isinstance(value.get(key), str):
-                        yield from _cut_by_comment(document, (*text.where, key))
+                for where, inner in _leaves(text.where, value):
+                    yield from _cut_by_comment(document, where)
+                    yield from joined_lines(document, where, inner)
             case list(items_) if text.prompt:
                 yield from _text_as_list(document, text.where, items_)
             case None if text.free:
                 yield from _cut_by_comment(document, text.where)
             case str(value) if text.free or " " in value:
+                yield from joined_lines(document, text.where, value)
                 yield from _cut_by_comment(document, text.where)
                 yield from _cut_in_front(document, text.where, value, aliases)
+
+
+def _leaves(where: Where, value: dict[str, Json]) -> Iterator[tuple[Where, str]]:
+    """Yield the texts of several words inside a mapping, or of keys for free text."""
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _leaves((*where, key), inner)
+        elif isinstance(inner, str) and (key in _LONG_TEXT or " " in inner):
+            yield (*where, key), inner
 
 
 def texts(document: Document) -> Iterator[Text]:
@@ -79,7 +91,11 @@ def texts(document: Document) -> Iterator[Text]:
         yield from _param_texts(where, job)
         for name, value in mapping(job.get("let")).items():
             yield Text((*where, "let", name), value, free=False)
-        for name, values in mapping(mapping(job.get("matrix")).get("axes")).items():
+        matrix = mapping(job.get("matrix"))
+        for part in ("include", "exclude"):
+            for index, entry in enumerate(items(matrix.get(part))):
+                yield Text((*where, "matrix", part, index), entry, free=False)
+        for name, values in mapping(matrix.get("axes")).items():
             at = (*where, "matrix", "axes", name)
             if "variants" in mapping(values):
                 variants = mapping(values)["variants"]
@@ -115,7 +131,7 @@ def with_quotes(problems: Iterable[Problem], document: Document) -> Iterator[Pro
 def _with_quotes(problem: Problem, document: Document, at: Position | None) -> Problem:
     hint = problem.hint
     if at is not None and problem.code in {"E-YAML-ALIAS", "E-YAML-TAG"}:
-        hint = f"Put the text in quotes: {show(document.source(at))}."
+        hint = f"Put the text in quotes: {in_quotes(document.source(at))}."
     return replace(problem, hint=hint, fix=_in_quotes(document, at))
 
 
@@ -168,7 +184,7 @@ def _cut_by_comment(document: Document, where: Where) -> Iterator[Problem]:
         "E-TEXT-COMMENT",
         f"the text ends before {show(lost)}, which YAML takes for a comment",
         position,
-        f"Write {show(whole)} in quotes if # is part of the text; else move the "
+        f"Write {in_quotes(whole)} in quotes if # is part of the text; else move the "
         "comment to a line of its own.",
         pointer=pointer(where),
         fix=_in_quotes(document, written) if glued else (),
@@ -192,7 +208,7 @@ def _cut_in_front(
         "E-TEXT-MARK",
         f"the text begins after {show(found[0].strip())}, which YAML takes for {what}",
         document.position(where),
-        f"Put the text in quotes: {show(source)}.",
+        f"Put the text in quotes: {in_quotes(source)}.",
         pointer=pointer(where),
         fix=_in_quotes(document, at),
     )
@@ -213,7 +229,7 @@ def _text_as_list(
         "E-TEXT-LIST",
         f"{place(where)} is not text: its {what} it a list",
         document.position(where),
-        f"Put the text in quotes: {show(source)}.",
+        f"Put the text in quotes: {in_quotes(source)}.",
         pointer=pointer(where),
         fix=_in_quotes(document, at),
     )
@@ -268,7 +284,7 @@ def _made_a_mapping(
         "E-TEXT-MAPPING",
         f"{place(where)} is not text: {why}",
         document.position((*where, key), key=True),
-        f"Put the text in quotes: {show(source)}.",
+        f"Put the text in quotes: {in_quotes(source)}.",
         pointer=pointer(where),
         fix=() if doubtful else _in_quotes(document, written),
     )
@@ -290,7 +306,7 @@ def _cut_by_comma(
         "E-TEXT-MAPPING",
         f"the text ends at its comma, and {show(stray[0])} is read as a key",
         document.position((*where, stray[0]), key=True),
-        f"Put the text in quotes: {show(meant)}.",
+        f"Put the text in quotes: {in_quotes(meant)}.",
         pointer=pointer(where),
         fix=_in_quotes(document, whole) if fixable else (),
     )

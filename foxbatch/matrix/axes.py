@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem
 from foxbatch.manifest import Manifest, Spec
-from foxbatch.matrix.reporting import Report, template_problem
+from foxbatch.matrix.reporting import Report, template_problems
 from foxbatch.matrix.variables import Variables
 from foxbatch.sources import Sources
 from foxbatch.template import TemplateError
@@ -34,6 +34,8 @@ class Choice:
             manifest writes is; text of a file is taken as it is.
         made: Whether it is not what stands at `where`, but came of it: from a file,
             or by calculation.
+        broken: Whether it only stands for values that something is wrong with, so that
+            nothing which depends on it can be judged.
     """
 
     value: Json
@@ -42,6 +44,7 @@ class Choice:
     label: str = ""
     template: bool = False
     made: bool = False
+    broken: bool = False
 
     @property
     def at(self) -> Position | None:
@@ -55,12 +58,19 @@ class Axis:
 
     Attributes:
         whole: False where a value was left out because something is wrong with it.
+        shortened: Whether a value was left out that is there twice.
     """
 
     name: str
     where: Where
     choices: tuple[Choice, ...]
     whole: bool = True
+    shortened: bool = False
+
+    @property
+    def sound(self) -> bool:
+        """Return whether nothing is wrong with it."""
+        return self.whole and not self.shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +113,10 @@ class Reading:
         where = (*self.spec.where, *steps)
         return self.manifest.document.position(where, key=key)
 
+    def doubts(self, *steps: str | int) -> bool:
+        """Return whether anything is wrong at, in or around a part of the spec."""
+        return self.manifest.doubts.touch((*self.spec.where, *steps))
+
     def error(self, code: str, message: str, at: Position, hint: str = "") -> None:
         """Report an error."""
         self.report(Problem(code, message, at, hint))
@@ -123,7 +137,8 @@ def rendered_with_vars(
         return reading.variables.render(value)
     except TemplateError as error:
         document = reading.manifest.document
-        reading.report(template_problem(error, document, where, at))
+        for problem in template_problems(error, document, where, at):
+            reading.report(problem)
         return False, None
 
 
@@ -134,6 +149,8 @@ def zip_axes(axes: Mapping[str, Axis], reading: Reading) -> list[Dimension]:
     """
     groups: dict[str, list[str]] = {}
     for index, group in enumerate(reading.spec.zips):
+        if reading.doubts("matrix", "zip", index):
+            continue
         if _equally_long(group, index, axes, reading):
             groups.update(dict.fromkeys(group, group))
     dimensions: list[Dimension] = []
@@ -150,7 +167,7 @@ def zip_axes(axes: Mapping[str, Axis], reading: Reading) -> list[Dimension]:
 def _equally_long(
     group: list[str], index: int, axes: Mapping[str, Axis], reading: Reading
 ) -> bool:
-    if not all(axes[name].whole for name in group):
+    if not all(axes[name].sound for name in group):
         return False  # what is wrong with its axes was said
     lengths = {name: len(axes[name].choices) for name in group}
     if len(set(lengths.values())) == 1:

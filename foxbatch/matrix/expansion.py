@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from foxbatch.canonical import Json
 from foxbatch.errors import InvalidError, Problem
@@ -11,6 +11,7 @@ from foxbatch.manifest import Manifest
 from foxbatch.matrix.axes import PROMPT, Allowance, Axis, Reading, zip_axes
 from foxbatch.matrix.cells import (
     Cell,
+    Combination,
     Product,
     Walked,
     read_product,
@@ -81,16 +82,23 @@ class Expansion:
 
     def walk(self) -> Iterator[Cell]:
         """Yield the cells; what only walking can tell is reported at the end."""
+        for step in self.steps():
+            yield step if isinstance(step, Cell) else self.product.cell(step)
+
+    def steps(self) -> Iterator[Combination | Cell]:
+        """Yield the cells, those of the product as combinations; reports as `walk`."""
         walked = Walked()
         empty = True
         # One cell more than there may be jobs is enough to see that they are too many.
         most = self.reading.manifest.max_jobs + 1
-        for cell in self.product.cells(walked, most=most):
+        for step in self.product.steps(walked, most=most):
             empty = False
-            yield cell
+            yield step
+        spec = self.reading.spec
+        if spec.doubtful:
+            return  # what is wrong may be what makes the difference
         report_unmatched_includes(self.product, walked.matched, self.reading)
         note_of_whole_sample(walked.combinations, self.reading)
-        spec = self.reading.spec
         complete = len(self.product.includes) == len(spec.include)
         if empty and complete and not spec.allow_empty:
             self.reading.error(
@@ -119,9 +127,10 @@ def prepare(manifest: Manifest, report: Report) -> tuple[Variables, list[Expansi
         )
         axes = read_axes(reading)
         warn_of_lookalikes(axes.values(), report)
-        if all(axis.choices for axis in axes.values()):
-            found += _expansion(axes, reading)
-    if manifest.complete and len(found) == len(manifest.specs):
+        if not all(axis.sound for axis in axes.values()):
+            reading = replace(reading, spec=replace(spec, doubtful=True))
+        found += _expansion(axes, reading)
+    if not manifest.doubts and len(found) == len(manifest.specs):
         report_dead_takes([one.repeats for one in found])
     return variables, found
 
@@ -138,9 +147,14 @@ def _expansion(axes: Mapping[str, Axis], reading: Reading) -> list[Expansion]:
 
 
 def fits(expansions: list[Expansion], manifest: Manifest, report: Report) -> bool:
-    """Return whether the number of jobs is allowed, as far as arithmetic can tell."""
+    """Return whether the number of jobs is allowed, as far as arithmetic can tell.
+
+    Where what is wrong makes it doubtful, nothing is reported.
+    """
     huge = [one for one in expansions if one.product.size > MAX_PRODUCT]
     for one in huge:
+        if one.reading.spec.partial:
+            continue
         sizes = [len(dimension.rows) for dimension in one.product.dimensions]
         one.reading.error(
             "E-MATRIX-HUGE",
@@ -154,9 +168,17 @@ def fits(expansions: list[Expansion], manifest: Manifest, report: Report) -> boo
     least = sum(one.least for one in expansions)
     if least <= manifest.max_jobs:
         return True
+    if is_doubtful(expansions, manifest):
+        return False
     exact = all(one.exact for one in expansions)
     report(too_many(manifest, f"{'' if exact else 'at least '}{least:,} jobs"))
     return False
+
+
+def is_doubtful(expansions: list[Expansion], manifest: Manifest) -> bool:
+    """Return whether the number of jobs, or its limit, may be another than was read."""
+    unsure = not manifest.doubts.limited or manifest.doubts.cover(("jobs",))
+    return unsure or any(one.reading.spec.doubtful for one in expansions)
 
 
 def too_many(manifest: Manifest, wanted: str) -> Problem:
@@ -180,10 +202,13 @@ def cells(manifest: Manifest, report: Report) -> Iterator[MatrixCell]:
         return
     index = wanted = 0
     for expansion in expansions:
+        if expansion.product.broken:
+            continue
         for cell in expansion.walk():
             wanted += expansion.repeats.of(cell)
             if wanted > manifest.max_jobs:
-                report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
+                if not is_doubtful(expansions, manifest):
+                    report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
                 return
             prompt = cell.get(PROMPT)
             text = Prompt(prompt.label, str(prompt.value)) if prompt else None

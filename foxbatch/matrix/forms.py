@@ -12,7 +12,7 @@ from foxbatch.matrix.axes import Choice, Reading, rendered_with_vars
 from foxbatch.matrix.draws import Source
 from foxbatch.matrix.files import KINDS, FileForm
 from foxbatch.matrix.refusals import FormError
-from foxbatch.matrix.reporting import template_problem, warning
+from foxbatch.matrix.reporting import template_problems, warning
 from foxbatch.matrix.series import evenly, in_steps
 from foxbatch.matrix.variants import parse
 from foxbatch.schema import show
@@ -131,7 +131,8 @@ def _variants(form: Mapping[str, Json], where: Where, reading: Reading) -> list[
         variants = parse(text, wildcards=wildcards, ordered=ordered)
         texts = variants.texts()
     except TemplateError as error:
-        reading.report(template_problem(error, document, place))
+        for problem in template_problems(error, document, place):
+            reading.report(problem)
         return []
     if variants.weights:
         note = "weights of variants mean nothing here: every variant is made once"

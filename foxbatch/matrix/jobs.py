@@ -1,113 +1,26 @@
-"""Jobs: requests that were checked, with their identity and names."""
+"""All jobs of a manifest, in order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 
-from foxbatch import canonical
-from foxbatch.canonical import Digest, JobId, Json
-from foxbatch.errors import Position, Problem, Related
-from foxbatch.manifest import Duplicates, Manifest
-from foxbatch.matrix import sizes
-from foxbatch.matrix.attachments import (
-    as_checked,
-    as_identified,
-    as_shown,
-    attach_files,
+from foxbatch.manifest import Manifest
+from foxbatch.matrix.checks import Checks
+from foxbatch.matrix.duplicates import Identities
+from foxbatch.matrix.expansion import (
+    Expansion,
+    fits,
+    is_doubtful,
+    prepare,
+    too_many,
 )
-from foxbatch.matrix.axes import PROMPT, Choice, Reading
-from foxbatch.matrix.cells import Cell
-from foxbatch.matrix.expansion import Expansion, Prompt, fits, prepare, too_many
-from foxbatch.matrix.names import Names
-from foxbatch.matrix.outputs import Output
-from foxbatch.matrix.rendering import Slot
+from foxbatch.matrix.job import Job
 from foxbatch.matrix.reporting import Report, Tally
-from foxbatch.matrix.requests import MODEL, Draft, Recipe, parameters
-from foxbatch.matrix.slugs import labels
+from foxbatch.matrix.requests import parameters
 from foxbatch.matrix.variables import warn_of_unused
-from foxbatch.provider import Model, Provider
-from foxbatch.schema import Checker, nearest, pointer, show, suggest
-from foxbatch.template import TemplateError
+from foxbatch.matrix.work import Work
+from foxbatch.provider import Provider
 from foxbatch.yaml12 import Where
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where in a manifest a job comes from: its prompt, its include, or its entry."""
-
-    file: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Also:
-    """Another place that asks for a job, which is bought once: its job, merged."""
-
-    spec: str
-    name: str
-    cell: dict[str, Json]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One request to be made, checked, with its identity.
-
-    Attributes:
-        id: Short form of `digest`.
-        digest: Of everything that makes it this job.
-        spec: Id of the entry of `jobs` it comes from.
-        name: For people, unique within the spec.
-        index: From 0 over the whole manifest, in expansion order; part of no identity.
-        cell: Axis values and include extras, without the prompt.
-        prompt: The prompt, where there is one.
-        repeat: From 1.
-        provider: Id of the provider.
-        endpoint: Path of the submit request.
-        model: Name of the model.
-        kind: What comes back, such as `video`.
-        request: The exact body; a local file in it is its path and digest.
-        output: Path of its files: relative, POSIX, without extension.
-        origin: Where it comes from.
-        also: Which further jobs it stands for, with `duplicates: merge`.
-    """
-
-    id: JobId
-    digest: Digest
-    spec: str
-    name: str
-    index: int
-    cell: dict[str, Json]
-    prompt: Prompt | None
-    repeat: int
-    provider: str
-    endpoint: str
-    model: str
-    kind: str
-    request: dict[str, Json]
-    output: str
-    origin: Origin
-    also: tuple[Also, ...] = ()
-
-    def to_json(self) -> dict[str, Json]:
-        """Return the fields of `expand --format jsonl`."""
-        prompt: Json = None
-        if self.prompt is not None:
-            prompt = {"id": self.prompt.id, "text": self.prompt.text}
-        return {
-            "job": self.id,
-            "spec": self.spec,
-            "name": self.name,
-            "index": self.index,
-            "cell": self.cell,
-            "prompt": prompt,
-            "repeat": self.repeat,
-            "provider": self.provider,
-            "endpoint": self.endpoint,
-            "request": self.request,
-            "output": self.output,
-            "origin": {"file": self.origin.file, "line": self.origin.line},
-        }
 
 
 def expand(manifest: Manifest, provider: Provider, report: Report) -> Iterator[Job]:
@@ -121,27 +34,33 @@ def expand(manifest: Manifest, provider: Provider, report: Report) -> Iterator[J
     """
     variables, expansions = prepare(manifest, report)
     tally = Tally(report, _single(manifest, expansions))
-    checks = _Checks(provider, tally, manifest.duplicates)
-    works = [_Work(one, provider, checks, tally) for one in expansions]
+    checks, identities = Checks(provider), Identities(tally, manifest.duplicates)
+    works = [Work(one, checks, identities, tally) for one in expansions]
     known = {name for model in provider.models.values() for name in parameters(model)}
     warn_of_unused(variables, manifest, report, known)
     if fits(expansions, manifest, report):
         jobs = _jobs(works, manifest, report)
         if manifest.duplicates == "merge":
-            jobs = map(checks.with_also, list(jobs))
+            jobs = map(identities.with_also, list(jobs))
         yield from jobs
-    tally.flush()
+        tally.flush()
+        return
+    for work in works:  # too many for all: what else is wrong shows in a few as well
+        work.judge_some()
+    tally.flush(counted=False)
 
 
-def _jobs(works: list[_Work], manifest: Manifest, report: Report) -> Iterator[Job]:
+def _jobs(works: list[Work], manifest: Manifest, report: Report) -> Iterator[Job]:
     index = 0
     for work in works:
-        for found in work.jobs(index, manifest.max_jobs):
+        jobs = work.jobs(index, manifest.max_jobs, differ=len(works) == 1)
+        for found in jobs:
             index += 1
             if found is not None:
                 yield found
         if index > manifest.max_jobs:
-            report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
+            if not is_doubtful([work.expansion for work in works], manifest):
+                report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
             break
 
 
@@ -150,315 +69,3 @@ def _single(manifest: Manifest, expansions: list[Expansion]) -> Iterator[Where]:
     for one in expansions:
         if one.exact and one.least == 1:
             yield one.reading.spec.where if len(manifest.specs) > 1 else ()
-
-
-class _Checks:
-    """What is checked of one request, and between all of them."""
-
-    def __init__(
-        self, provider: Provider, tally: Tally, duplicates: Duplicates
-    ) -> None:
-        self._provider, self._tally = provider, tally
-        self._duplicates = duplicates
-        self._also: dict[Digest, list[Also]] = {}
-        self._checkers: dict[str, Checker] = {}
-        self.first: dict[Digest, _First] = {}
-
-    def model(self, draft: Draft, recipe: Recipe) -> tuple[Model | None, list[Problem]]:
-        """Return the model of a valid request, and what is wrong or odd about it."""
-        known = self._provider.models
-        if MODEL in draft.broken:
-            return None, draft.problems
-        if MODEL not in draft.sources:
-            return None, [*draft.problems, _no_model(draft, recipe)]
-        asked = draft.request.get(MODEL)
-        if not isinstance(asked, str) or asked not in known:
-            return None, [*draft.problems, *self._unknown_model(draft, recipe)]
-        if why := sizes.excess(draft.request):
-            return None, [*draft.problems, _too_large(why, draft, recipe)]
-        attach_files(draft, recipe, known[asked])
-        checker, request = self._checker(known[asked]), as_checked(draft)
-        if not checker.is_valid(request):
-            found = self._explain(checker, replace(draft, request=request), recipe)
-            return None, [*draft.problems, *found]
-        notes = checker.notes(request, _Locator(draft, recipe))
-        placed = [_placed(note, draft, recipe) for note in notes]
-        return None if draft.broken else known[asked], [*draft.problems, *placed]
-
-    def _checker(self, model: Model) -> Checker:
-        if model.name not in self._checkers:
-            self._checkers[model.name] = Checker(model.schema)
-        return self._checkers[model.name]
-
-    def _explain(self, checker: Checker, draft: Draft, recipe: Recipe) -> list[Problem]:
-        """Return what is wrong with a request, apart from its broken parts."""
-        locate = _Locator(draft, recipe)
-        found = checker.problems(draft.request, locate, subject="the request")
-        if not found:
-            # The validator that explains is the more lenient one here. What the
-            # strict one refuses is not sent, and never dropped without a word.
-            message = f"the request does not fit the schema of {draft.request[MODEL]}"
-            found = [Problem("E-SCHEMA", message, locate((), False))]  # noqa: FBT003
-        return [
-            _placed(_hinted(problem, draft), draft, recipe)
-            for problem in found
-            if _parameter(problem) not in draft.broken
-        ]
-
-    def _unknown_model(self, draft: Draft, recipe: Recipe) -> Iterator[Problem]:
-        asked = draft.request.get(MODEL)
-        known = self._provider.models
-        word = asked if isinstance(asked, str) else show(asked)
-        yield Problem(
-            "E-MODEL-UNKNOWN",
-            f"{self._provider.id} has no model {show(asked)}",
-            recipe.position(draft, (MODEL,), key=False),
-            suggest(word, known, "Models"),
-            pointer=pointer(recipe.place(draft, (MODEL,))),
-        )
-        near = nearest(word, known)
-        if near is not None:
-            # Names are probably right or wrong for the model that was meant.
-            meant = replace(draft, request={**draft.request, MODEL: near})
-            checker = self._checker(known[near])
-            if not checker.is_valid(meant.request):
-                for problem in self._explain(checker, meant, recipe):
-                    if problem.code == "E-KEY-UNKNOWN":
-                        yield problem
-
-    def is_first(self, job: Job, work: _Work, cell: Cell) -> bool:
-        """Return whether no job before had this identity.
-
-        A second one is counted as wrong, or remembered where duplicates are merged.
-        """
-        mine = _First(job.name, cell, work, work.position(cell))
-        first = self.first.setdefault(job.digest, mine)
-        if first is mine:
-            return True
-        if self._duplicates == "merge":
-            also = Also(job.spec, job.name, job.cell)
-            self._also.setdefault(job.digest, []).append(also)
-        else:
-            self._tally.add(_duplicate(mine, first), job.name)
-        return False
-
-    def with_also(self, job: Job) -> Job:
-        """Return *job* with the jobs that were merged into it."""
-        also = self._also.get(job.digest)
-        return replace(job, also=tuple(also)) if also else job
-
-
-def _no_model(draft: Draft, recipe: Recipe) -> Problem:
-    return Problem(
-        "E-KEY-MISSING",
-        "this job names no model",
-        recipe.position(draft, (), key=False),
-        "Add `model: …`; `foxbatch models` lists them.",
-        pointer=pointer(recipe.place(draft, ())),
-    )
-
-
-def _too_large(why: str, draft: Draft, recipe: Recipe) -> Problem:
-    largest = max(draft.request, key=lambda name: sizes.size(draft.request[name]))
-    place = recipe.place(draft, (largest,))
-    return Problem(
-        "E-REQUEST-SIZE",
-        why,
-        recipe.position(draft, (largest,), key=False),
-        f"{largest} is the largest part of it: shorten that.",
-        pointer=pointer(place),
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _First:
-    name: str
-    cell: Cell
-    work: _Work = field(repr=False)
-    position: Position
-
-
-def _duplicate(second: _First, first: _First) -> Problem:
-    axis = second.work.inert_difference(second.cell, first.cell)
-    if axis is not None and first.work is second.work:
-        name, position = axis
-        return Problem(
-            "E-DUPLICATE-JOB",
-            f"the values of {name} change no request: jobs would be bought twice",
-            position,
-            f"Use ${{{{ matrix.{name} }}}} in a parameter or a prompt, or remove it.",
-        )
-    return Problem(
-        "E-DUPLICATE-JOB",
-        f"this asks for the same as {first.work.spec}/{first.name}",
-        second.position,
-        "Remove one of them; to buy the same thing several times, use `repeat`; to buy "
-        "it once for both, `duplicates: merge`.",
-        related=(Related(first.position, f"{first.work.spec}/{first.name}"),),
-    )
-
-
-class _Locator:
-    def __init__(self, draft: Draft, recipe: Recipe) -> None:
-        self._draft, self._recipe = draft, recipe
-
-    def __call__(self, where: Where, key: bool, /) -> Position:  # noqa: FBT001  schema.Locate
-        return self._recipe.position(self._draft, where, key=key)
-
-
-def _parameter(problem: Problem) -> str:
-    """Return the key of the request that a problem is about; empty for the whole."""
-    name = problem.pointer.removeprefix("/").partition("/")[0]
-    return name.replace("~1", "/").replace("~0", "~")
-
-
-def _hinted(problem: Problem, draft: Draft) -> Problem:
-    """Return *problem*, with a hint for those who expect a list to multiply jobs."""
-    value = draft.request.get(_parameter(problem))
-    whole = problem.pointer.count("/") == 1
-    many = isinstance(value, list) and value and whole
-    if problem.hint or problem.code != "E-TYPE" or not many:
-        return problem
-    hint = "To make a job for each of these values, put the list in `matrix.axes`."
-    return replace(problem, hint=hint)
-
-
-def _placed(problem: Problem, draft: Draft, recipe: Recipe) -> Problem:
-    """Return *problem* with a pointer into the manifest instead of the request."""
-    name, rest = _parameter(problem), problem.pointer.split("/", 2)[2:]
-    inside: Where = (name,) if name else ()
-    unknown = problem.code == "E-KEY-UNKNOWN"
-    place = recipe.key_place(draft, name) if unknown else recipe.place(draft, inside)
-    at = pointer(place)
-    match place:
-        case (*_, "axes", _, "csv", str(column)) if "the quotes" in problem.hint:
-            hint = f"Every value of a csv is text: write `types: {{{column}: int}}` "
-            problem = replace(problem, hint=f"{hint}(or float) beside it.")
-        case _:
-            pass
-    # What one model calls unknown may be right for another: no machine renames it.
-    model = draft.sources.get(MODEL)
-    one_model = isinstance(model, Slot) and not model.matrix
-    own = one_model and place[:1] == ("jobs",) and place[2:3] == ("params",)
-    fix = problem.fix if own else ()
-    return replace(problem, pointer="/".join([at, *rest]), fix=fix)
-
-
-class _Work:
-    """One spec on its way to jobs."""
-
-    def __init__(
-        self, expansion: Expansion, provider: Provider, checks: _Checks, tally: Tally
-    ) -> None:
-        self._expansion, self._provider = expansion, provider
-        self._checks, self._tally = checks, tally
-        product = expansion.product
-        self._reading: Reading = expansion.reading
-        self.spec = self._reading.spec.id
-        self._recipe = Recipe(self._reading, product, provider)
-        self._output = Output(self._reading, self._recipe.renderer)
-        self._recipe.check(self._output.slot)
-        self._recipe.renderer.warn_of_unused_lets()
-        self._inert = self._recipe.inert_axes()
-        self._names = Names(self.spec, product)
-        self._origins: dict[Choice, Origin] = {}
-
-    def position(self, cell: Cell) -> Position:
-        """Return where the jobs of *cell* come from, maybe in a text file."""
-        if prompt := cell.get(PROMPT):
-            return prompt.position
-        if cell.alone is not None:
-            return self._reading.position("matrix", "include", cell.alone)
-        return self._reading.position()
-
-    def _origin(self, cell: Cell) -> Origin:
-        prompt = cell.get(PROMPT)
-        if prompt is None:
-            position = self.position(cell)
-            return Origin(position.file, position.line)
-        if prompt not in self._origins:
-            document = self._reading.manifest.document
-            line = document.position(prompt.where).line
-            self._origins[prompt] = Origin(document.file, line)
-        return self._origins[prompt]
-
-    def inert_difference(self, one: Cell, other: Cell) -> tuple[str, Position] | None:
-        """Return the axis that tells two cells apart and changes no request."""
-        for name in self._inert:
-            if one.get(name) is not other.get(name):
-                where = self._expansion.product.axes[name].where
-                return name, self._reading.manifest.document.position(where, key=True)
-        return None
-
-    def jobs(self, index: int, most: int) -> Iterator[Job | None]:
-        """Yield the jobs from number *index* on, None for one that is not valid.
-
-        One more than *most* is counted, and not made.
-        """
-        for cell in self._expansion.walk():
-            made: tuple[Draft, Model | None] | None = None
-            count = self._expansion.repeats.of(cell)
-            for repeat in range(1, count + 1):
-                if index >= most:
-                    yield None
-                    return
-                if made is None or self._recipe.uses_repeat:
-                    shared = 1 if self._recipe.uses_repeat else count
-                    made = self._checked(cell, repeat, shared)
-                yield self._job(made[0], made[1], index, repeat)
-                index += 1
-
-    def _checked(
-        self, cell: Cell, repeat: int, jobs: int
-    ) -> tuple[Draft, Model | None]:
-        draft = self._recipe.draft(cell, repeat)
-        model, problems = self._checks.model(draft, self._recipe)
-        for problem in problems:
-            self._tally.add(problem, self._names.plain(cell, repeat), jobs)
-        return draft, model
-
-    def _job(
-        self, draft: Draft, model: Model | None, index: int, repeat: int
-    ) -> Job | None:
-        if model is None:
-            return None
-        digest = canonical.job_digest(
-            provider=self._provider.id,
-            endpoint=model.endpoint,
-            request=as_identified(draft),
-            repeat=repeat,
-        )
-        job = canonical.job_id(digest)
-        name = self._names.of(draft.cell, repeat, job)
-        frame = draft.frame.again(repeat)
-        try:
-            output = self._output.render(frame, name=name, job=job)
-        except TemplateError as error:
-            self._output.count(error, self._tally, name)
-            return None
-        made = Job(
-            id=job,
-            digest=digest,
-            spec=self.spec,
-            name=name,
-            index=index,
-            cell=draft.cell.values(),
-            prompt=_prompt(draft),
-            repeat=repeat,
-            provider=self._provider.id,
-            endpoint=model.endpoint,
-            model=model.name,
-            kind=model.kind,
-            request=as_shown(draft),
-            output=output,
-            origin=self._origin(draft.cell),
-        )
-        alone = self._recipe.conflicted or self._checks.is_first(made, self, draft.cell)
-        return made if alone else None
-
-
-def _prompt(draft: Draft) -> Prompt | None:
-    text = draft.request.get(PROMPT)
-    if not isinstance(text, str):
-        return None
-    return Prompt(draft.prompt or labels([text], [""])[0], text)

@@ -12,6 +12,7 @@ from foxbatch.matrix.slugs import inserted, safe_step
 from foxbatch.template import Template, TemplateError
 
 _ILLEGAL = re.compile(r'[<>:"\\|?*\x00-\x1f\x7f]')
+_SHORT = 1_000  # characters of a template, each of whose references gives 60 more
 _MAX_PATH = 200  # characters; leaves room for a run directory, a suffix, an extension
 
 
@@ -30,6 +31,26 @@ class Output:
         self._template = Template.parse(text) if self.slot.pattern else None
         if self._template is not None:
             self._check(self._template)
+        if self.slot.lets:
+            self._refuse_lets(text)
+
+    def _refuse_lets(self, text: str) -> None:
+        """Report each `let` value: paths are made of what people filter by."""
+        self._template = None
+        names = [name for name in Template.parse(text).names if name.namespace == "let"]
+        errors = [
+            TemplateError(
+                "E-REF-NAMESPACE",
+                f'"{name}" cannot be used here: `output` knows no let',
+                hint="It may use job.spec, job.name, job.id, matrix.*, vars.* and "
+                "repeat.",
+                offset=name.offset,
+            )
+            for name in names
+        ]
+        error = TemplateError.of(errors)
+        for problem in self._renderer.problems(error, self.slot.where):
+            self._reading.report(problem)
 
     def _check(self, template: Template) -> None:
         """Report a path that could leave its folder, or that no system can hold."""
@@ -43,6 +64,8 @@ class Output:
             fault = "has a step . or .."
         elif not all(step.strip(" .") for step in steps):
             fault = "has an empty step"
+        elif steps[0] == ".partial":
+            fault = "begins with .partial, where downloads grow"
         elif found := _ILLEGAL.search(literal):
             fault = f"holds {found[0]!r}, which not every system allows in a name"
         if fault:
@@ -53,6 +76,12 @@ class Output:
                 self._reading.manifest.document.position(self.slot.where),
                 "Write names with / between them; they stay below artifacts/.",
             )
+
+    @property
+    def always_fits(self) -> bool:
+        """Return whether what was rendered once can be rendered for all such jobs."""
+        # Only names and ids change, and these are shorter than what is left.
+        return self._template is not None and len(self._template.text) < _SHORT
 
     def render(self, frame: Frame, *, name: str, job: JobId) -> str:
         """Return the path of one job: relative, POSIX, no extension.
@@ -75,4 +104,5 @@ class Output:
     def count(self, error: TemplateError, tally: Tally, name: str) -> None:
         """Count one job whose path cannot be rendered."""
         if error.code != SAID:
-            tally.add(self._renderer.problem(error, self.slot.where), name)
+            for problem in self._renderer.problems(error, self.slot.where):
+                tally.add(problem, name)

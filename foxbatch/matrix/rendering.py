@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from foxbatch import canonical
@@ -14,7 +14,7 @@ from foxbatch.manifest import Spec
 from foxbatch.matrix import sizes
 from foxbatch.matrix.axes import PROMPT, PROMPT_ID, Reading
 from foxbatch.matrix.cells import Cell
-from foxbatch.matrix.reporting import circle, meant_by, template_problem, warning
+from foxbatch.matrix.reporting import circle, meant_by, template_problems, warning
 from foxbatch.matrix.variables import in_order
 from foxbatch.template import Pattern, Reference, TemplateError
 from foxbatch.yaml12 import Where
@@ -135,15 +135,13 @@ class Renderer:
             self.unread = self._reading.variables.unread = True
             return Slot(where, None)
         whole = self._reading.variables.note_uses(pattern)
-        try:
-            self._check_lets(pattern)
-        except TemplateError as error:
-            self._report(error, where, at)
-            whole = False
+        whole = self._lets_exist(pattern) and whole
         references = [reference for _, reference in pattern.names]
         used = dict.fromkeys(_second(references, "let"))
         lets = tuple(name for name in used if name in self._lets)
         whole = whole and all(self._lets[name].pattern for name in lets)
+        if not whole:  # it is never rendered, which would tell
+            self._report_unknown(pattern, where, at)
         matrix = dict.fromkeys(_second(references, "matrix"))
         for name in lets:
             matrix.update(dict.fromkeys(self._lets[name].matrix))
@@ -151,18 +149,61 @@ class Renderer:
         repeat = repeat or any(self._lets[name].repeat for name in lets)
         return Slot(where, pattern if whole else None, lets, tuple(matrix), repeat)
 
-    def _check_lets(self, pattern: Pattern) -> None:
-        known: dict[str, Json] = dict.fromkeys(self._reading.spec.let)
-        for where, reference in pattern.names:
-            if reference.namespace == "let":
-                try:
-                    Reference(reference.path[:2], reference.offset).look_up(
-                        {"let": known}
-                    )
-                except TemplateError as error:
-                    self._unknown_lets.update(map(str, reference.path[1:2]))
-                    error.where = where
-                    raise
+    def _lets_exist(self, pattern: Pattern) -> bool:
+        """Return whether all `let` values that *pattern* names are there."""
+        names = {
+            reference.path[1:2]
+            for _, reference in pattern.names
+            if reference.namespace == "let"
+        }
+        known = {(name,) for name in self._reading.spec.let}
+        self._unknown_lets.update(str(name[0]) for name in names - known if name)
+        return names <= known
+
+    def _report_unknown(
+        self, pattern: Pattern, where: Where, at: Position | None = None
+    ) -> None:
+        """Report each name in *pattern* that nothing gives, whatever the cell."""
+        scope, errors = self._names_of_all(where), list[TemplateError]()
+        for place, reference in pattern.names:
+            if self._may_be(reference):
+                continue
+            try:
+                replace(reference, path=reference.path[:2]).look_up(scope)
+            except TemplateError as error:
+                error.where = place
+                errors.append(error)
+        if errors:
+            self._report(TemplateError.of(errors), where, at)
+
+    def _may_be(self, reference: Reference) -> bool:
+        """Return whether what is named may stand where something is wrong."""
+        spec, variables = self._reading.spec, self._reading.variables
+        match reference.namespace:
+            case "vars":
+                return not variables.are_sound(map(str, reference.path[1:2]))
+            case "matrix":
+                return not spec.names_known
+            case "let":
+                return self._reading.doubts("let")
+            case _:
+                return False
+
+    def _names_of_all(self, where: Where) -> dict[str, Json]:
+        """Return every name that the template at *where* may use, without values."""
+        spec = self._reading.spec
+        matrix = [*spec.axes, *(name for entry in spec.include for name in entry)]
+        if spec.prompts is not None or PROMPT in matrix:
+            matrix += [PROMPT, PROMPT_ID]
+        scope: dict[str, Json] = {
+            "vars": dict.fromkeys(self._vars),
+            "matrix": dict.fromkeys(matrix),
+            "let": dict.fromkeys(spec.let),
+            "repeat": 1,
+        }
+        if where[-1] == "output":
+            scope["job"] = dict.fromkeys(("spec", "name", "id"))
+        return scope
 
     def _read_lets(self, spec: Spec) -> None:
         edges: dict[str, list[str]] = {}
@@ -185,16 +226,20 @@ class Renderer:
                 self._lets[name] = Slot(where, None)
         for name in order:
             where = (*spec.where, "let", name)
+            if self._reading.doubts("let", name):
+                self._lets[name] = Slot(where, None)
             if name not in self._lets:
                 self._lets[name] = self._slot(spec.let[name], where)
 
     def warn_of_unused_lets(self) -> None:
-        """Report each `let` value that nothing refers to."""
-        if self.unread:
-            return
+        """Report each `let` value that nothing refers to, and what is wrong in it."""
         used = meant_by(self._used_lets | self._unknown_lets, self._lets)
-        for name in self._lets:
-            if name not in used:
+        for name, slot in self._lets.items():
+            if name in used or slot.pattern is None:
+                continue
+            # Nothing renders it, so nothing else tells what is wrong with it.
+            self._report_unknown(slot.pattern, slot.where)
+            if not (self.unread or self._reading.spec.doubtful):
                 self._reading.report(
                     warning(
                         "W-LET-UNUSED",
@@ -222,11 +267,23 @@ class Renderer:
             raise TemplateError(SAID, "reported")
         if not slot.pattern.names:
             return slot.pattern.render({})
+        if self._reading.spec.doubtful and self._is_doubtful(slot, frame):
+            raise TemplateError(SAID, "depends on what was reported")
         pattern = slot.pattern
         value, error = slot.recall(frame, lambda: self._outcome(slot, pattern, frame))
         if error is not None:
             raise error
         return value
+
+    def _is_doubtful(self, slot: Slot, frame: Frame) -> bool:
+        """Return whether *slot* depends on what cannot be known in this cell."""
+        for name in slot.matrix:
+            choice = frame.cell.get(PROMPT if name == PROMPT_ID else name)
+            if choice is None and not self._reading.spec.names_known:
+                return True
+            if choice is not None and choice.broken:
+                return True
+        return False
 
     def _outcome(self, slot: Slot, pattern: Pattern, frame: Frame) -> _Outcome:
         try:
@@ -257,21 +314,22 @@ class Renderer:
             "repeat": frame.repeat,
         }
 
-    def problem(
+    def problems(
         self, error: TemplateError, where: Where, at: Position | None = None
-    ) -> Problem:
-        """Return *error*, met while rendering the value at *where*, as a problem.
+    ) -> Iterator[Problem]:
+        """Return *error*, met while rendering the value at *where*, as problems.
 
         *at* is where that value was written, if that is not at *where*.
         """
         while isinstance(error, LetError):
             where, error, at = error.slot.where, error.error, None
-        return template_problem(error, self._reading.manifest.document, where, at)
+        return template_problems(error, self._reading.manifest.document, where, at)
 
     def _report(
         self, error: TemplateError, where: Where, at: Position | None = None
     ) -> None:
-        self._reading.report(self.problem(error, where, at))
+        for problem in self.problems(error, where, at):
+            self._reading.report(problem)
 
 
 class LetError(TemplateError):

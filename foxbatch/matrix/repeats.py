@@ -58,6 +58,11 @@ class Repeats:
         return min(self._possible())
 
     @property
+    def always(self) -> int | None:
+        """Return how many there are of each; None where that depends on the cell."""
+        return self.least if self.fixed else None
+
+    @property
     def fixed(self) -> bool:
         """Return whether there are equally many of each."""
         return len(set(self._possible())) == 1
@@ -83,6 +88,8 @@ def read_repeats(product: Product, reading: Reading) -> Repeats:
 def _take(
     n: int, written: Mapping[str, Json], place: Where, reading: Reading
 ) -> Take | None:
+    if reading.manifest.doubts.touch(place[:-1]) and written:
+        return None
     wanted: dict[str, Json] = {}
     for key, value in written.items():
         ok, wanted[key] = True, value

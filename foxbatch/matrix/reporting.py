@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -17,7 +17,9 @@ Report: TypeAlias = Callable[[Problem], None]
 
 
 @dataclass(slots=True)
-class _Seen:
+class Seen:
+    """A problem, and how many jobs have it; one of them is called *example*."""
+
     problem: Problem
     example: str
     jobs: int = 0
@@ -33,21 +35,29 @@ class Tally:
     def __init__(self, report: Report, alone: Iterable[Where] = ()) -> None:
         self._report = report
         self._alone = [f"{pointer(where)}/" for where in alone]
-        self._seen: dict[tuple[str, str, Position], _Seen] = {}
+        self._seen: dict[tuple[str, str, Position], Seen] = {}
 
-    def add(self, problem: Problem, example: str, jobs: int = 1) -> None:
-        """Count one or more further *jobs* with *problem*, one called *example*."""
+    def add(self, problem: Problem, example: str, jobs: int = 1) -> Seen:
+        """Count one or more further *jobs* with *problem*, one called *example*.
+
+        More of them may be counted in what is returned.
+        """
         key = (problem.code, problem.message, problem.position)
         seen = self._seen.get(key)
         if seen is None:
-            seen = self._seen[key] = _Seen(problem, example)
+            seen = self._seen[key] = Seen(problem, example)
         seen.jobs += jobs
+        return seen
 
-    def flush(self) -> None:
-        """Report every problem with its count, in the order they were met."""
+    def flush(self, *, counted: bool = True) -> None:
+        """Report every problem with its count, in the order they were met.
+
+        Without a count where not all jobs were looked at.
+        """
         for seen in self._seen.values():
             at, problem = f"{seen.problem.pointer}/", seen.problem
-            if seen.jobs > 1 or not any(map(at.startswith, self._alone)):
+            many = seen.jobs > 1 or not any(map(at.startswith, self._alone))
+            if counted and many:
                 problem = replace(problem, jobs=seen.jobs, example=seen.example)
             self._report(problem)
         self._seen.clear()
@@ -59,21 +69,22 @@ def meant_by(used: Iterable[str], known: Iterable[str]) -> set[str]:
     return {name if name in known else nearest(name, known) or name for name in used}
 
 
-def template_problem(
+def template_problems(
     error: TemplateError, document: Document, where: Where, at: Position | None = None
-) -> Problem:
-    """Return *error* as a problem of the template at *where* in the manifest.
+) -> Iterator[Problem]:
+    """Yield *error* and the others it remembers, of the template at *where*.
 
     *at* is where the template was written, if that is not at *where*.
     """
-    place = where if at else (*where, *error.where)
-    return Problem(
-        error.code,
-        str(error),
-        at or _shifted(document, place, error.offset),
-        error.hint,
-        pointer=pointer(place),
-    )
+    for one in (error, *error.others):
+        place = where if at else (*where, *one.where)
+        yield Problem(
+            one.code,
+            str(one),
+            at or _shifted(document, place, one.offset),
+            one.hint,
+            pointer=pointer(place),
+        )
 
 
 def circle(
@@ -89,18 +100,22 @@ def circle(
     )
 
 
+_OPENING = "${{"
+
+
 def _shifted(document: Document, where: Where, offset: int) -> Position:
-    """Return where a character of the text at *where* stands, if that is plain."""
-    position = document.position(where)
+    """Return where something in the text at *where* stands, if that is plain."""
     text = find(document.value, (where,))
+    if isinstance(text, str) and text.startswith(_OPENING, offset):
+        return document.nth(where, _OPENING, text.count(_OPENING, 0, offset), "}}")
+    position = document.position(where)
     if not isinstance(text, str) or position.line != position.end_line:
         return position
     # Written without escapes it is as long as it is, or two quotes longer.
     quotes = position.end_column - position.column - len(text)
     if quotes not in {0, 2}:
         return position
-    column = position.column + quotes // 2 + offset
-    return replace(position, column=column)
+    return replace(position, column=position.column + quotes // 2 + offset)
 
 
 def warning(code: str, message: str, at: Position, hint: str = "") -> Problem:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from foxbatch import canonical
 from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem, Related
-from foxbatch.matrix.axes import PROMPT, UNSET, Choice, Reading
+from foxbatch.matrix.axes import PROMPT, PROMPT_ID, UNSET, Choice, Reading
 from foxbatch.matrix.cells import Cell, Product
 from foxbatch.matrix.rendering import SAID, Frame, Renderer, Slot
 from foxbatch.matrix.reporting import circle, meant_by, warning
@@ -54,6 +55,19 @@ class Draft:
     files: dict[str, LocalFile] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What the value of one key of a request depends on.
+
+    Attributes:
+        axes: Names of axes; `prompt` also where only its label matters.
+        direct: Whether it is the value of the one axis, as it is.
+    """
+
+    axes: frozenset[str]
+    direct: bool = False
+
+
 class Recipe:
     """How the cells of one spec become requests.
 
@@ -61,20 +75,21 @@ class Recipe:
         renderer: Renders its templates.
         sources: Reads the files that they name.
         uses_repeat: Whether a request depends on its repeat.
-        conflicted: Whether a parameter is given twice, so that jobs may seem equal.
+        doubtful: Whether something is wrong, so that jobs may only seem equal.
+        partial: Whether parts of its requests cannot be known.
     """
 
     def __init__(self, reading: Reading, product: Product, provider: Provider) -> None:
         self._reading, self._product, self._provider = reading, product, provider
         self.renderer = Renderer(reading)
         self.sources = reading.sources
-        self.conflicted = False
         spec = reading.spec
+        self.doubtful, self.partial = spec.doubtful, spec.partial
         self._params = self._slots(spec.params, (*spec.where, "params"))
         self._defaults = self._slots(spec.default_params, ("defaults", "params"))
         self._model = None
         if spec.model is not None:
-            self._model = self.renderer.slot(spec.model, spec.model_where)
+            self._model = self._slot(spec.model, spec.model_where)
         self._prompts = {
             choice: self._prompt_slot(choice) for choice in self._all_prompts()
         }
@@ -84,9 +99,20 @@ class Recipe:
 
     def _slots(self, values: Mapping[str, Json], where: Where) -> dict[str, Slot]:
         return {
-            name: self.renderer.slot(value, (*where, name))
-            for name, value in values.items()
+            name: self._slot(value, (*where, name)) for name, value in values.items()
         }
+
+    @property
+    def model_is_doubtful(self) -> bool:
+        """Return whether the model may be named where something is wrong."""
+        doubts, spec = self._reading.manifest.doubts, self._reading.spec
+        own = doubts.touch((*spec.where, MODEL)) or not spec.names_known
+        return own or doubts.touch(("defaults", MODEL))
+
+    def _slot(self, value: Json, where: Where) -> Slot:
+        if self._reading.manifest.doubts.touch(where):
+            return Slot(where, None)
+        return self.renderer.slot(value, where)
 
     def _all_prompts(self) -> Iterator[Choice]:
         if PROMPT in self._product.axes:
@@ -179,10 +205,13 @@ class Recipe:
         slots = (*self._all_slots(), output)
         used = meant_by({name for slot in slots for name in slot.matrix}, values)
         models = self.models()
-        if not models or self.renderer.unread:
+        if not models or self.renderer.unread or self._reading.spec.doubtful:
             return  # not known: the parameters, or what is referred to
         known = [name for model in models for name in parameters(model)]
+        folded = Counter(name.casefold() for name in values)
         for name, choices in values.items():
+            if folded[name.casefold()] > 1:
+                continue  # which of them was meant is asked already
             if name not in {*used, *self._fed, "prompt_id"}:
                 self._unused(name, choices[0], known)
 
@@ -197,7 +226,7 @@ class Recipe:
     def _check_conflict(self, name: str, slot: Slot, choice: Choice) -> None:
         if slot.refers_to(name) or slot.pattern is None:
             return
-        self.conflicted = True
+        self.doubtful = True
         document = self._reading.manifest.document
         what = "an axis" if name in self._product.axes else "an include"
         self._reading.report(
@@ -237,6 +266,48 @@ class Recipe:
         """Return the axes that change no request, in declared order."""
         used = {name for slot in self._all_slots() for name in slot.matrix}
         return [name for name in self._product.axes if name not in {*used, *self._fed}]
+
+    # ---- what a request depends on
+
+    def needs(self) -> dict[str, Need]:
+        """Return what each key of a request depends on, in the order of a request.
+
+        It holds for the cells of the product that no include adds anything to.
+        """
+        axes, found = self._product.axes, {MODEL: self._model_need()}
+        if PROMPT in axes and PROMPT in self._fed:
+            found[PROMPT] = self._prompt_need()
+        for name in {PROMPT: None, **self._defaults, **self._params, **axes}:
+            if name in self._params:
+                found[name] = self.slot_need(self._params[name])
+            elif name == PROMPT in axes or name == MODEL:
+                continue
+            elif name in axes and name in self._fed:
+                found[name] = Need(frozenset({name}), direct=True)
+            elif name in self._defaults:
+                found[name] = self.slot_need(self._defaults[name])
+        return found
+
+    def slot_need(self, slot: Slot) -> Need:
+        """Return what a slot depends on."""
+        axes = {PROMPT if name == PROMPT_ID else name for name in slot.matrix}
+        if slot.refers_to(PROMPT):
+            axes |= self._prompt_need().axes
+        return Need(frozenset(axes.intersection(self._product.axes)))
+
+    def _prompt_need(self) -> Need:
+        slots = [slot for slot in self._prompts.values() if slot is not None]
+        names = {name for slot in slots for name in slot.matrix} - {PROMPT, PROMPT_ID}
+        axes = {PROMPT, *names}.intersection(self._product.axes)
+        return Need(frozenset(axes), direct=not slots)
+
+    def _model_need(self) -> Need:
+        an_axis = MODEL in self._product.axes
+        if self._model is None or (
+            an_axis and MODEL in self._fed and not self._own_model
+        ):
+            return Need(frozenset({MODEL} if an_axis else ()), direct=an_axis)
+        return self.slot_need(self._model)
 
     # ---- one request
 
@@ -278,6 +349,8 @@ class Recipe:
                 self._fail(draft, PROMPT, error, choice.where, choice.at)
         if PROMPT in self._fed:
             self._put(draft, PROMPT, value, choice)
+        elif choice.broken:
+            draft.broken.add(PROMPT)
         draft.frame.matrix[PROMPT] = value
 
     def _add_model(self, draft: Draft) -> None:
@@ -307,9 +380,11 @@ class Recipe:
     ) -> None:
         draft.broken.add(name)
         if error.code != SAID:
-            draft.problems.append(self.renderer.problem(error, where, at))
+            draft.problems += self.renderer.problems(error, where, at)
 
     def _put(self, draft: Draft, name: str, value: Json, source: Choice | Slot) -> None:
+        if isinstance(source, Choice) and source.broken:
+            draft.broken.add(name)
         if isinstance(value, dict) and canonical.equal(value, UNSET):
             draft.request.pop(name, None)
             return

@@ -12,7 +12,7 @@ from foxbatch.matrix.reporting import (
     Report,
     circle,
     meant_by,
-    template_problem,
+    template_problems,
     warning,
 )
 from foxbatch.schema import nearest
@@ -27,6 +27,7 @@ class Variables:
         broken: Names whose problem was reported: what needs them is not reported.
         unread: Whether a template has wrong syntax, so that it may use anything.
         measured: Sizes of what is in them.
+        known: All names, where any other may be one that cannot be read.
     """
 
     def __init__(self) -> None:
@@ -34,13 +35,21 @@ class Variables:
         self.measured: sizes.Known = {}
         self.broken: set[str] = set()
         self.unread = False
+        self.known: set[str] | None = None
         self._used: set[str] = set()
 
     def note_uses(self, pattern: Pattern) -> bool:
         """Remember what *pattern* uses; return whether all of it has a value."""
         names = set(_names(pattern))
         self._used |= names
-        return not names & self.broken
+        return self.are_sound(names)
+
+    def are_sound(self, names: Iterable[str]) -> bool:
+        """Return whether no problem was reported for the sake of any of *names*."""
+        return not any(
+            name in self.broken or (self.known is not None and name not in self.known)
+            for name in names
+        )
 
     def render(self, value: Json) -> tuple[bool, Json]:
         """Return whether all that *value* uses has a value, and the rendered value.
@@ -76,12 +85,14 @@ def resolve(manifest: Manifest, report: Report) -> Variables:
     """Return the variables of *manifest*; what is wrong with them is reported."""
     variables = Variables()
     variables.broken.update(manifest.doubtful_vars)
+    if manifest.doubts.cover(("vars",)):
+        variables.known = set(manifest.vars)
     patterns: dict[str, Pattern] = {}
     for name, value in manifest.vars.items():
         try:
             patterns[name] = Pattern.parse(value)
         except TemplateError as error:
-            report(template_problem(error, manifest.document, ("vars", name)))
+            _report(error, name, manifest, report)
             variables.broken.add(name)
             variables.unread = True
     order, circles = in_order({name: list(_names(patterns[name])) for name in patterns})
@@ -97,16 +108,23 @@ def resolve(manifest: Manifest, report: Report) -> Variables:
         try:
             variables.add(name, pattern)
         except TemplateError as error:
-            report(template_problem(error, manifest.document, ("vars", name)))
+            _report(error, name, manifest, report)
             variables.broken.add(name)
     return variables
+
+
+def _report(
+    error: TemplateError, name: str, manifest: Manifest, report: Report
+) -> None:
+    for problem in template_problems(error, manifest.document, ("vars", name)):
+        report(problem)
 
 
 def warn_of_unused(
     variables: Variables, manifest: Manifest, report: Report, parameters: set[str]
 ) -> None:
     """Report each variable that nothing refers to, not even misspelt."""
-    if variables.unread or not manifest.complete:
+    if variables.unread or manifest.doubts:
         return  # what was not read may refer to it
     used = variables.used_of(manifest.vars)
     for name in manifest.vars:

@@ -41,15 +41,27 @@ def read_axes(reading: Reading) -> dict[str, Axis]:
             axes[name] = _prompts(values, where, reading)
         else:
             axes[name] = _axis(name, values, where, reading)
-    return axes
+    return {name: _with_values(axis, reading) for name, axis in axes.items()}
+
+
+def _with_values(axis: Axis, reading: Reading) -> Axis:
+    """Return *axis*, with one that stands for all where every value is wrong."""
+    if axis.choices:
+        return axis
+    at = reading.manifest.document.position(axis.where)
+    return replace(
+        axis, choices=(Choice(None, axis.where, at, broken=True),), whole=False
+    )
 
 
 def _axis(name: str, values: Json, where: Where, reading: Reading) -> Axis:
+    doubts = reading.manifest.doubts
     if isinstance(values, dict):
-        written = choices_of(values, where, name, reading)
+        wrong = doubts.touch(where)
+        written = [] if wrong else choices_of(values, where, name, reading)
         whole = bool(written)
     else:
-        written, whole = _listed(values, where, reading), True
+        written, whole = _listed(values, where, reading), not doubts.touch(where)
     found: list[Choice] = []
     for choice in written:
         if not choice.template:
@@ -70,6 +82,7 @@ def _listed(values: Json, where: Where, reading: Reading) -> list[Choice]:
     return [
         Choice(value, (*where, index), position((*where, index)), template=True)
         for index, value in enumerate(items)
+        if not reading.manifest.doubts.touch((*where, index))
     ]
 
 
@@ -91,9 +104,10 @@ def _unique(
     for choice in found:
         other = first.setdefault(canonical.encode(choice.value), choice)
         if other is not choice:
-            whole = False
             reading.report(_duplicate(name, choice, other))
-    return Axis(name=name, where=where, choices=tuple(first.values()), whole=whole)
+    choices = tuple(first.values())
+    short = len(choices) < len(found)
+    return Axis(name=name, where=where, choices=choices, whole=whole, shortened=short)
 
 
 def _duplicate(axis: str, choice: Choice, first: Choice) -> Problem:
@@ -123,7 +137,8 @@ def _prompts(items: Json, where: Where, reading: Reading) -> Axis:
     found: list[Choice] = []
     whole = True
     for item, here in places:
-        prompts = _prompt(item, here, reading)
+        wrong = reading.manifest.doubts.touch(here)
+        prompts = [] if wrong else _prompt(item, here, reading)
         whole &= bool(prompts)
         found += prompts
     for problem in _labels_given_twice(found):

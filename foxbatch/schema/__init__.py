@@ -25,8 +25,16 @@ import jsonschema_rs
 
 from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem, Severity, UsageError
-from foxbatch.schema.causes import known, meant_key, relevant, roots
+from foxbatch.schema.causes import (
+    extras,
+    known,
+    meant_key,
+    relevant,
+    roots,
+    sure_key,
+)
 from foxbatch.schema.explain import Explanation, Locate, Schema
+from foxbatch.schema.interplay import entangled
 from foxbatch.schema.words import (
     either,
     nearest,
@@ -47,6 +55,7 @@ __all__ = [
     "Locate",
     "Schema",
     "either",
+    "entangled",
     "load_schema",
     "nearest",
     "only_near",
@@ -127,17 +136,38 @@ class Checker:
             ]
         return sorted(found, key=lambda problem: problem.position)
 
+    def misspelt(self, value: Json) -> dict[Where, str]:
+        """Return each unknown key of *value* that was surely meant as another one.
+
+        No two of them are meant to be the same, and none is there already. Operators
+        are left out: another one means something else.
+        """
+        if self._fast.is_valid(value):
+            return {}
+        found: dict[Where, str] = {}
+        for error in self._roots(value):
+            if error.validator != "additionalProperties":
+                continue
+            where: Where = tuple(error.absolute_path)
+            taken = set(cast("dict[str, Json]", error.instance))
+            for extra in extras(error):
+                right = sure_key(extra, error.schema)
+                operator = right is not None and right.startswith("$")
+                if right is not None and right not in taken and not operator:
+                    taken.add(right)
+                    found[*where, extra] = right
+        return found
+
     def _explained(self, value: Json, locate: Locate, subject: str) -> list[Problem]:
-        causes = [
-            cause
-            for error in self._explaining.iter_errors(value)
-            for cause in relevant(error)
-        ]
         return _once(
             problem
-            for error in roots(causes)
+            for error in self._roots(value)
             for problem in Explanation(error, self._worded, locate, subject).problems()
         )
+
+    def _roots(self, value: Json) -> Iterator[ValidationError]:
+        errors = self._explaining.iter_errors(value)
+        return roots([cause for error in errors for cause in relevant(error)])
 
     def _as_meant(self, value: Json) -> Json:
         """Return a mapping with its misspelt keys put right; None if it has none."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from foxbatch.canonical import Json
-from foxbatch.schema.words import nearest
+from foxbatch.schema.words import nearest, only_near
 from foxbatch.yaml12 import Where
 
 if TYPE_CHECKING:
@@ -126,6 +126,12 @@ def meant_key(key: str, schema: object) -> str | None:
     """Return the key of *schema* that an unknown *key* was most likely meant to be."""
     synonyms = cast("dict[str, dict[str, str]]", schema).get("x-meant", {})
     return synonyms.get(key) or nearest(key, known(schema))
+
+
+def sure_key(key: str, schema: object) -> str | None:
+    """Return the key of *schema* that an unknown *key* surely was meant to be."""
+    synonyms = cast("dict[str, dict[str, str]]", schema).get("x-meant", {})
+    return synonyms.get(key) or only_near(key, known(schema))
 
 
 def known(schema: object) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast
 
@@ -159,6 +159,15 @@ class Document:
         problems = (*self.problems, *other.problems)
         return replace(self, value=root.value, problems=problems, _root=root)
 
+    def renamed(self, names: Mapping[Where, str]) -> Document:
+        """Return this document with other keys at the places of *names*.
+
+        Order and positions stay: what is under a new key stands where it stood.
+        """
+        assert self._root is not None  # noqa: S101  it was read from text
+        root = _renamed(self._root, names)
+        return replace(self, value=root.value, _root=root)
+
     def around(self, position: Position) -> Where:
         """Return the innermost place whose key or value *position* begins in."""
         where: Where = ()
@@ -193,11 +202,61 @@ class Document:
         end = start + len(comment)
         return Position(self.file, line, start, line, end), comment
 
+    def nth(self, where: Where, opening: str, number: int, closing: str) -> Position:
+        """Return where the *number*-th *opening* of the text at *where* stands.
+
+        It ends with its *closing*, or with its line where there is none before the next
+        opening. Numbers count from 0; where escapes hide it, the whole text is meant.
+        """
+        node, at = self._find(where), self.position(where)
+        if node is None or at.file != self.file:
+            return at
+        line, source = at.line, self.source(at)
+        if node.block:
+            line, source = at.line + 1, "\n".join(self._block(at.line))
+        start = -1
+        for _ in range(number + 1):
+            start = source.find(opening, start + 1)
+            if start < 0:
+                return at
+        following = source.find(opening, start + 1)
+        end = source.find(closing, start, following if following > 0 else None)
+        end = end + len(closing) if end > 0 else _line_end(source, start)
+        first = 0 if node.block else at.column - 1
+        return Position(
+            self.file,
+            *_line_and_column(source, start, line, first),
+            *_line_and_column(source, end, line, first),
+        )
+
+    def _block(self, number: int) -> Iterator[str]:
+        """Yield the lines of the block scalar that begins in line *number*."""
+        header = self.line(number)
+        indent = len(header) - len(header.lstrip(" "))
+        for index in range(number, len(self._lines)):
+            line = self._lines[index]
+            if line.strip() and len(line) - len(line.lstrip(" ")) <= indent:
+                return
+            yield line
+
     def _find(self, where: Where) -> Node | None:
         node = self._root
         for step in where:
             node = node.children.get(step) if node else None
         return node
+
+
+def _line_end(text: str, offset: int) -> int:
+    end = text.find("\n", offset)
+    return len(text[: end if end >= 0 else None].rstrip("\"' \t"))
+
+
+def _line_and_column(text: str, offset: int, line: int, first: int) -> tuple[int, int]:
+    """Return where *offset* is, if *text* begins in *line*, *first* columns later."""
+    before = text[:offset]
+    above = before.count("\n")
+    column = offset - before.rfind("\n") - 1 + (0 if above else first)
+    return line + above, column + 1
 
 
 def _holds(parent: Node, step: str | int, position: Position) -> bool:
@@ -215,6 +274,26 @@ def _all_nodes(root: Node) -> Iterator[Node]:
         node = waiting.pop()
         yield node
         waiting.extend(node.children.values())
+
+
+def _renamed(node: Node, names: Mapping[Where, str]) -> Node:
+    """Return *node* with other keys; what aliases share with it is not changed."""
+    own = {where[0]: name for where, name in names.items() if len(where) == 1}
+    inner: dict[str | int, dict[Where, str]] = {}
+    for where, name in names.items():
+        if len(where) > 1:
+            inner.setdefault(where[0], {})[where[1:]] = name
+    children = {
+        own.get(step, step): _renamed(child, inner[step]) if step in inner else child
+        for step, child in node.children.items()
+    }
+    values = {str(step): child.value for step, child in children.items()}
+    return replace(
+        node,
+        value=list(values.values()) if isinstance(node.value, list) else values,
+        keys={own.get(key, key): span for key, span in node.keys.items()},
+        children=children,
+    )
 
 
 def _grafted(old: Node | None, where: Where, new: Node) -> Node:

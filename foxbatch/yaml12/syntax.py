@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from foxbatch.errors import Position, Problem
+from foxbatch.yaml12.slips import slip_near
 
 # What the parser says, where it is best shown (the problem, or the beginning of what
 # the parser was reading), what that means, and what to write instead.
@@ -87,8 +88,8 @@ def explain(error: yaml.MarkedYAMLError, lines: list[str], file: str) -> Problem
     ) -> Problem:
         return Problem(code, message, _place(at, lines, file), hint)
 
-    if rest.startswith("\t") or "tab character" in said:
-        return problem(mark, "a tab is used for indentation", "Use spaces.")
+    if slip := slip_near(said, lines, mark, start):
+        return problem(slip, slip.message, slip.hint)
     if rest.startswith("{{") and line[: mark.column].endswith("$"):
         return problem(
             mark,

@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from foxbatch.api.wanted import Instead, check, read_wanted
+from foxbatch.api.wanted import Instead, check, expand, read_wanted
 from foxbatch.cli._editor import manifest_schema
 from foxbatch.errors import InvalidError, Position, Problem, Severity
 from foxbatch.manifest import mend
@@ -53,10 +53,12 @@ class Judged:
 
 def judge(content: bytes, folder: Path) -> Judged:
     try:
-        checked = check(read_wanted(content, folder / "m.yaml", Instead()))
+        wanted = read_wanted(content, folder / "m.yaml", Instead())
+        checked = check(wanted)
     except InvalidError as error:
         return Judged((), error.problems)
-    return Judged(tuple(job.id for job in checked.jobs), checked.problems)
+    jobs = expand(wanted) if checked.valid else ()
+    return Judged(tuple(job.id for job in jobs), checked.problems)
 
 
 def lines_of(content: bytes) -> list[str]:
