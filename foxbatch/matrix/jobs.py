@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from foxbatch.manifest import Manifest
 from foxbatch.matrix.checks import Checks
 from foxbatch.matrix.duplicates import Identities
-from foxbatch.matrix.expansion import Expansion, fits, prepare, too_many
+from foxbatch.matrix.expansion import Expansion, fits, prepare
 from foxbatch.matrix.job import Job
-from foxbatch.matrix.reporting import Report, Tally
+from foxbatch.matrix.reporting import Report, Tally, too_many_jobs
 from foxbatch.matrix.requests import parameters
 from foxbatch.matrix.variables import warn_of_unused
 from foxbatch.matrix.work import Work
@@ -49,7 +49,7 @@ def _jobs(works: list[Work], manifest: Manifest, report: Report) -> Iterator[Job
             if found is not None:
                 yield found
         if index > manifest.max_jobs:
-            report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
+            report(too_many_jobs(manifest, f"more than {manifest.max_jobs:,} jobs"))
             break
 
 
