@@ -168,6 +168,55 @@ class TestWhatIsNotPressed:
         assert [len(json.dumps(one.request)) > 198_000 for one in found] == [True] * 4
 
 
+@pytest.mark.parametrize(
+    ("output", "paths"),
+    [
+        pytest.param("${{ matrix.tag }}", ["a", "b", "a", "b"], id="an axis"),
+        pytest.param("${{ matrix.prompt }}", ["fox", "fox", "cat", "cat"], id="prompt"),
+        pytest.param("${{ repeat }}-x", ["1-x"] * 4, id="the repeat"),
+    ],
+)
+def test_output_paths_are_those_of_each_cell(output: str, paths: list[str]) -> None:
+    job = f"""
+        prompts: [fox, cat]
+        matrix: {{axes: {{tag: [a, b], sound: [true, false]}}}}
+        output: "{output}"
+    """
+
+    found = [one.output for one in jobs_of(job)]
+
+    assert found == [path for path in paths for _ in range(2)]
+
+
+@pytest.mark.parametrize("most", [5, 6, 7])
+def test_the_limit_may_lie_between_two_repeats_of_a_known_cell(most: int) -> None:
+    job = """
+        prompts: [a fox]
+        params: {seed: 5}
+        matrix: {axes: {tag: [a, b, c, d]}, exclude: [{tag: d}]}
+        repeat: 3
+    """
+
+    found = expand_job(job, top=f"limits: {{max_jobs: {most}}}")
+
+    assert (len(found.jobs), found.errors) == (most, ["E-MAX-JOBS"])
+    assert found.only("N-SEED").jobs == {5: 6, 6: 6, 7: 9}[most]
+
+
+def test_the_first_of_two_equal_jobs_may_come_from_an_include() -> None:
+    job = """
+        prompts: [a fox]
+        matrix:
+          axes: {tag: [a]}
+          include: [{tag: b, seed: 1}, {tag: b, seed: 1.0}]
+    """
+
+    problem = expand_job(job).only("E-DUPLICATE-JOB")
+
+    assert problem.message.startswith("this asks for the same as beach/a-fox-")
+    assert "-b-seed1-" in problem.message
+
+
 class TestAPressedJob:
     @pytest.fixture
     def job(self) -> Job:
