@@ -26,6 +26,7 @@ TIMES = ["sunrise", "noon", "sunset", "dusk", "night"]
 DURATIONS = [4, 8]
 RATIOS = ["16:9", "9:16"]
 ROUNDS = 3
+SOME = 100_000  # jobs
 
 # Linux counts what the parent had to the child's `ru_maxrss`; not so VmHWM.
 _COUNT = """
@@ -163,20 +164,20 @@ def main() -> None:
     """Measure and print, a line for each comparison."""
     name, render = rival()
     with tempfile.TemporaryDirectory() as folder:
-        some, many = (manifest(Path(folder), n) for n in (20_000, 1_000_000))
+        some, many = (manifest(Path(folder), n) for n in (SOME, 1_000_000))
         speed, ratio = compared(
-            lambda: expand(some), lambda: plain_digests(20_000, render)
+            lambda: expand(some), lambda: plain_digests(SOME, render)
         )
         print(f"expansion     {ratio:6.1f} times {name}; {speed:,.0f} jobs/s")
         speed, ratio = compared(
             lambda: api.check(api.load_manifest(some)).jobs,
-            lambda: check_with_jsonschema(20_000, render),
+            lambda: check_with_jsonschema(SOME, render),
         )
         print(f"checked jobs  {ratio:6.1f} times jsonschema; {speed:,.0f} jobs/s")
         first = statistics.median(first_job_ms(many) for _ in range(ROUNDS))
         print(f"first job     {first:6.1f} ms of 1,000,000, after reading")
         more = peak_mb(many) - peak_mb(some)
-        print(f"memory        {more:+6.1f} MB from 20,000 to 1,000,000 jobs")
+        print(f"memory        {more:+6.1f} MB from {SOME:,} to 1,000,000 jobs")
 
 
 if __name__ == "__main__":
