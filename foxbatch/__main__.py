@@ -7,6 +7,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+import foxbatch
+
 __all__ = ["main"]
 
 _INTERRUPTED = 130
@@ -21,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        if _said_version(sys.argv[1:] if argv is None else argv):
+            return 0
         from foxbatch.cli import main as command
 
         code = command(argv)
@@ -29,6 +33,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _INTERRUPTED
     _say_nothing_else(code)
     return code
+
+
+def _said_version(words: Sequence[str]) -> bool:
+    """Say the version if that is all that is asked; what click needs takes longer."""
+    if list(words) not in (["--version"], ["-V"]):
+        return False
+    try:
+        # Not through a buffer, which would keep what a full disk does not take.
+        os.write(sys.stdout.fileno(), f"foxbatch {foxbatch.__version__}\n".encode())
+    except OSError:
+        return False  # and the command line says why
+    return True
 
 
 def _say_nothing_else(code: int) -> None:

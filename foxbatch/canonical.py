@@ -27,7 +27,8 @@ Control characters except tab and line ends, halves of surrogate pairs, U+FFFE, 
 """
 
 MAX_SAFE_INTEGER = 2**53 - 1
-_JOB_ID_DIGITS = 25  # hexadecimal ones, 100 bits: 20 characters of base32
+_JOB_ID_LENGTH = 20
+_HEXADECIMAL = 60  # digits of a digest that base32 is cut from
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [first + second for first in _BASE32 for second in _BASE32]
 
@@ -152,10 +153,18 @@ def job_digest(
 
 def job_id(full: Digest) -> JobId:
     """Return the short form of a job's digest that people and files see."""
-    # base64.b32encode is the same and slow: two characters are ten bits.
-    start = int(full[:_JOB_ID_DIGITS], 16)
-    pairs = [_PAIRS[start >> bits & 1023] for bits in range(90, -1, -10)]
-    return JobId("".join(pairs))
+    return JobId(base32(full, _JOB_ID_LENGTH))
+
+
+def base32(full: Digest, length: int) -> str:
+    """Return the first *length* characters, an even number, of *full* in base32.
+
+    Lower case; at most 48. base64.b32encode is the same for the whole, and slow.
+    """
+    bits = 5 * length
+    start = int(full[:_HEXADECIMAL], 16) >> (4 * _HEXADECIMAL - bits)
+    # Two characters are ten bits.
+    return "".join([_PAIRS[start >> at & 1023] for at in range(bits - 10, -1, -10)])
 
 
 def equal(left: Json, right: Json) -> bool:

@@ -87,6 +87,7 @@ class LocalFile:
 
 
 _MAGIC = re.compile(r"[*?[]")
+_VALUE = re.compile(r"^[^\S\n]*(?!#)\S", re.MULTILINE)  # how a line begins
 _HEAD_BYTES = 64
 _PIECE_BYTES = 1 << 20
 
@@ -386,6 +387,11 @@ def _decoded(relative: str, content: bytes, at: Position) -> str:
 
 def _with_lf(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def count_lines(text: str) -> int:
+    """Return how many lines are neither blank nor a comment."""
+    return sum(1 for _ in _VALUE.finditer(text))
 
 
 def _split(source: Text) -> Lines:

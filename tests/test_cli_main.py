@@ -109,6 +109,30 @@ class TestHelp:
         assert HEAVY.intersection(run.stderr.split()) == set()
 
 
+def test_checking_a_manifest_loads_neither_client_nor_runner(tmp_path: Path) -> None:
+    """Nor what explains mistakes and draws tables, where there is nothing to say."""
+    path = tmp_path / "m.yaml"
+    path.write_text(MANIFEST, encoding="utf-8")
+    code = (
+        "import sys; from foxbatch.__main__ import main; "
+        "code = main(['validate', sys.argv[1]]);"
+        "print(code, *sys.modules)"
+    )
+
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    code, *loaded = run.stdout.split()
+    unused = HEAVY - {"jsonschema_rs", "msgspec", "yaml"}
+    assert code == "0"
+    unused |= {"anyio", "foxbatch.client", "foxbatch.runner"}
+    assert unused.intersection(loaded) == set()
+
+
 class TestWrongUsage:
     @pytest.mark.parametrize(
         ("words", "message", "hint"),

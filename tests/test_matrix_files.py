@@ -9,7 +9,7 @@ import pytest
 
 from foxbatch.canonical import Json
 from foxbatch.errors import Problem
-from foxbatch.matrix import files, refusals
+from foxbatch.matrix import axes, files, refusals
 from tests.matrices import Outcome, cells_of, expand_job
 
 
@@ -543,3 +543,84 @@ def test_a_text_that_is_never_closed_is_read_once(tmp_path: Path) -> None:
     assert problem_of("{jsonl: x.jsonl}", tmp_path).code == "E-JSONL"
 
     assert time.perf_counter() - start < 5
+
+
+# ---- very many lines
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a handful of values many."""
+    monkeypatch.setattr(axes, "_FEW", 3)
+    monkeypatch.setattr(files, "_FEW_LINES", 3)
+
+
+MANY = "a\n# no value\n\n  \nb\n \\#c\nd\n"
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param("{lines: many.txt}", id="lines"),
+        pytest.param("{range: {from: 1, through: 4}}", id="a range"),
+    ],
+)
+def test_one_axis_with_too_many_values_is_refused_before_they_are_kept(
+    form: str, tmp_path: Path
+) -> None:
+    written(tmp_path, "many.txt", MANY)
+    matrix = f"matrix: {{axes: {{a: {form}}}}}"
+
+    found = expand_job(matrix, tmp_path, top="limits: {max_jobs: 3}")
+
+    assert found.only("E-MAX-JOBS").message == (
+        "the manifest asks for at least 4 jobs, and limits.max_jobs is 3"
+    )
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize(
+    ("form", "rest"),
+    [
+        pytest.param("{lines: many.txt, dedupe: true}", "", id="equal ones go"),
+        pytest.param("{lines: many.txt}", ", exclude: [{a: d}]", id="excluded"),
+        pytest.param("{lines: many.txt}", ", sample: {num: 3}", id="sampled"),
+    ],
+)
+def test_values_are_not_refused_where_they_may_become_fewer(
+    form: str, rest: str, tmp_path: Path
+) -> None:
+    written(tmp_path, "many.txt", MANY.replace("d\n", "d\nd\n" * ("dedupe" in form)))
+    job = f"prompts: [x]\nmatrix: {{axes: {{seed: {form}}}{rest}}}"
+
+    found = expand_job(
+        job.replace("a: d", "seed: d"), tmp_path, top="limits: {max_jobs: 3}"
+    )
+
+    assert "at least" not in str(found.problems)
+
+
+@pytest.mark.usefixtures("few")
+def test_lines_are_counted_before_they_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, "many.txt", MANY)
+    monkeypatch.setattr(files, "MAX_VALUES", 3)
+
+    problem = problem_of("{lines: many.txt}", tmp_path)
+
+    assert problem.code == "E-MATRIX-HUGE"
+    assert problem.message.startswith("this is 4 values")
+
+
+def test_of_very_many_equal_values_the_first_are_told_and_the_rest_counted(
+    tmp_path: Path,
+) -> None:
+    written(tmp_path, "many.txt", "a\n" * 1_015)
+
+    *told, rest = of_axis("{lines: many.txt}", tmp_path).problems
+
+    assert len(told) == 10
+    assert (rest.code, rest.severity) == ("E-AXIS-DUP", told[0].severity)
+    assert rest.message == "1,004 further values of a are there already"

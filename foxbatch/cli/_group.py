@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
 
@@ -79,6 +78,8 @@ class LazyGroup(click.Group):
         """Find the command that *args* start with, or say which was meant."""
         name = args[0]
         if name not in _HOME and not name.startswith("-") and not ctx.resilient_parsing:
+            import difflib
+
             close = difflib.get_close_matches(name, _HOME, n=1)
             raise UsageError(
                 f"there is no command {name!r}",

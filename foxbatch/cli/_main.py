@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -93,6 +92,8 @@ def _end(error: BaseException, terminal: Terminal) -> ExitCode:
         case _:
             _confess(error, terminal)
     if os.environ.get("FOXBATCH_DEBUG"):
+        import traceback
+
         told = "".join(traceback.format_exception(error))
         terminal.say(redact(told, secrets_of(os.environ)))
     return code
@@ -115,6 +116,8 @@ def _tell(terminal: Terminal, message: str, hint: str) -> None:
 
 def _confess(error: BaseException, terminal: Terminal) -> None:
     """Say that it is our fault, and where."""
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)[-_LAST_FRAMES:]
     places = [f"{Path(f.filename).name}:{f.lineno} in {f.name}" for f in frames]
     what = redact(str(error), secrets_of(os.environ))[:_LONGEST_MESSAGE]

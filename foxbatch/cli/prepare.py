@@ -160,14 +160,18 @@ def _jobs(
     tellers: Sequence[Notice],
 ) -> Iterator[Job]:
     from foxbatch import api
+
+    if not only:  # and then no job has to be kept to tell what was meant
+        for one in wanted:
+            yield from api.expand(one)
+        return
     from foxbatch.planner import Choice, as_planned
 
     choice, seen = Choice(only=only), []
     for one, notice in zip(wanted, tellers, strict=True):
         for job in api.expand(one, notice=notice):
             planned = as_planned(job, one.manifest.sha256)
-            if only:
-                seen.append(planned)
+            seen.append(planned)
             if choice.selects(planned):
                 yield job
     _tell_unmatched(terminal, choice, seen)

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem
 from foxbatch.manifest import Manifest, Spec
-from foxbatch.matrix.reporting import Report, template_problems
+from foxbatch.matrix.reporting import Report, template_problems, too_many_jobs
 from foxbatch.matrix.variables import Variables
 from foxbatch.sources import Sources
 from foxbatch.template import TemplateError
@@ -19,6 +19,8 @@ UNSET: Json = {"$unset": True}
 """Written as a value: the parameter is not sent."""
 
 PROMPT, PROMPT_ID = "prompt", "prompt_id"
+
+_FEW = 100_000  # values: some ten megabytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +47,18 @@ class Choice:
     template: bool = False
     made: bool = False
     broken: bool = False
+
+    def labelled(self, label: str) -> Choice:
+        """Return this prompt with another label; `replace` takes four times as long."""
+        return Choice(
+            self.value,
+            self.where,
+            self.position,
+            label,
+            self.template,
+            self.made,
+            self.broken,
+        )
 
     @property
     def at(self) -> Position | None:
@@ -116,6 +130,18 @@ class Reading:
     def doubts(self, *steps: str | int) -> bool:
         """Return whether anything is wrong at, in or around a part of the spec."""
         return self.manifest.doubts.touch((*self.spec.where, *steps))
+
+    def refuses(self, count: int) -> bool:
+        """Return whether *count* values of an axis are too many jobs, and report it.
+
+        Values take memory before their product is known to be too large. A few are
+        not refused here, so that the whole number of jobs can be told.
+        """
+        most = max(self.manifest.max_jobs, _FEW)
+        if count <= most or self.spec.exclude or self.spec.sample is not None:
+            return False
+        self.report(too_many_jobs(self.manifest, f"at least {count:,} jobs"))
+        return True
 
     def error(self, code: str, message: str, at: Position, hint: str = "") -> None:
         """Report an error."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from foxbatch.canonical import Json
-from foxbatch.errors import InvalidError, Problem
+from foxbatch.errors import InvalidError
 from foxbatch.manifest import Manifest
 from foxbatch.matrix.axes import PROMPT, Allowance, Axis, Reading, zip_axes
 from foxbatch.matrix.cells import (
@@ -19,7 +19,7 @@ from foxbatch.matrix.cells import (
 )
 from foxbatch.matrix.lookalikes import warn_of_lookalikes
 from foxbatch.matrix.repeats import Repeats, read_repeats, report_dead_takes
-from foxbatch.matrix.reporting import Report
+from foxbatch.matrix.reporting import Report, too_many_jobs
 from foxbatch.matrix.sampling import note_of_whole_sample
 from foxbatch.matrix.variables import Variables, resolve
 from foxbatch.matrix.written import read_axes
@@ -171,7 +171,7 @@ def fits(expansions: list[Expansion], manifest: Manifest, report: Report) -> boo
     if is_doubtful(expansions, manifest):
         return False
     exact = all(one.exact for one in expansions)
-    report(too_many(manifest, f"{'' if exact else 'at least '}{least:,} jobs"))
+    report(too_many_jobs(manifest, f"{'' if exact else 'at least '}{least:,} jobs"))
     return False
 
 
@@ -179,17 +179,6 @@ def is_doubtful(expansions: list[Expansion], manifest: Manifest) -> bool:
     """Return whether the number of jobs, or its limit, may be another than was read."""
     unsure = not manifest.doubts.limited or manifest.doubts.cover(("jobs",))
     return unsure or any(one.reading.spec.doubtful for one in expansions)
-
-
-def too_many(manifest: Manifest, wanted: str) -> Problem:
-    """Return the problem of more jobs than `limits.max_jobs` allows."""
-    return Problem(
-        "E-MAX-JOBS",
-        f"the manifest asks for {wanted}, and limits.max_jobs is {manifest.max_jobs:,}",
-        manifest.document.position(("limits", "max_jobs")),
-        "Use fewer values, or raise limits.max_jobs if this is meant.",
-        pointer="/limits/max_jobs",
-    )
 
 
 def cells(manifest: Manifest, report: Report) -> Iterator[MatrixCell]:
@@ -208,7 +197,9 @@ def cells(manifest: Manifest, report: Report) -> Iterator[MatrixCell]:
             wanted += expansion.repeats.of(cell)
             if wanted > manifest.max_jobs:
                 if not is_doubtful(expansions, manifest):
-                    report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
+                    report(
+                        too_many_jobs(manifest, f"more than {manifest.max_jobs:,} jobs")
+                    )
                 return
             prompt = cell.get(PROMPT)
             text = Prompt(prompt.label, str(prompt.value)) if prompt else None

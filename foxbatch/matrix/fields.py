@@ -49,6 +49,7 @@ class Fields:
         self._recipe, self._checks, self._output = recipe, checks, output
         self._origins: dict[Choice, Origin] = {}
         self._last: tuple[Combination, Cell] | None = None
+        self._named: tuple[_Made | None, str] = None, ""
 
     @functools.cached_property
     def names(self) -> Names:
@@ -106,7 +107,10 @@ class Fields:
         return self._last[1]
 
     def _name(self, made: _Made) -> str:
-        return self.names.of(self._cell(made), made.repeat, job_id(made.digest))
+        if self._named[0] != made:  # the output path needs it as well
+            job = job_id(made.digest)
+            self._named = made, self.names.of(self._cell(made), made.repeat, job)
+        return self._named[1]
 
     def _request(self, made: _Made) -> dict[str, Json]:
         known = self.mould.request(made.at) if self.mould is not None else None
@@ -123,8 +127,8 @@ class Fields:
 
     def _path(self, made: _Made) -> str:
         cell = self._cell(made)
-        frame = Frame.of(cell, made.repeat)
-        if self._output.slot.refers_to(PROMPT):
+        frame = Frame(cell, made.repeat, {})
+        if self._output.slot.matrix:
             frame = self._recipe.draft(cell, made.repeat).frame
         name, job = self._name(made), job_id(made.digest)
         return self._output.render(frame, name=name, job=job)

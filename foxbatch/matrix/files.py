@@ -15,12 +15,13 @@ from foxbatch.matrix.records import Record, csv_rows, json_lines
 from foxbatch.matrix.refusals import MAX_VALUES, FormError, too_many
 from foxbatch.matrix.reporting import warning
 from foxbatch.schema import show, suggest
-from foxbatch.sources import Text
+from foxbatch.sources import Text, count_lines
 from foxbatch.yaml12 import Document, Where
 
 MOST_TOLD = 10
 """How many mistakes of one file are told at once."""
 
+_FEW_LINES = 10_000
 _MOST_BYTES = 64 * 1024 * 1024  # of all files of one pattern together
 
 
@@ -92,6 +93,8 @@ class FileForm:
 
 
 def _lines(form: FileForm) -> list[Choice]:
+    if _too_many_lines(form):
+        return []
     lines = form.reading.sources.lines(form.path, at=form.at)
     shown = form.reading.shown(lines.path)
     if not lines.items:
@@ -114,6 +117,23 @@ def _lines(form: FileForm) -> list[Choice]:
         )
         for line in lines.items
     ]
+
+
+def _too_many_lines(form: FileForm) -> bool:
+    """Return whether there are more jobs than allowed, which was reported.
+
+    Millions of short lines are counted, and not kept.
+
+    Raises:
+        FormError: There are more values than one axis may have.
+    """
+    text = form.source().text
+    if text.count("\n") < _FEW_LINES:
+        return False
+    count = count_lines(text)
+    if count > MAX_VALUES:
+        raise too_many(count)
+    return form.form.get("dedupe") is not True and form.reading.refuses(count)
 
 
 def _whole_files(form: FileForm) -> list[Choice]:

@@ -69,6 +69,8 @@ def _computed(
         at = document.position((*place, *error.inside))
         reading.error(error.code, str(error), at, error.hint)
         return []
+    if reading.refuses(len(values)):
+        return []
     position = document.position(place)
     return [Choice(value, place, position, made=True) for value in values]
 

@@ -124,7 +124,7 @@ class Maker(Protocol):
         """Return the field called *name*."""
 
 
-Pressed: TypeAlias = "tuple[Maker, tuple[int, ...], Model, int, int, bytes]"
+Pressed: TypeAlias = tuple[Maker, tuple[int, ...], Model, int, int, bytes]
 """What a job is made from: rows, model, repeat, index, digest. A tuple, for speed."""
 
 _set_pressed = Job.__dict__["_pressed"].__set__  # of a slot; the job is frozen

@@ -12,10 +12,9 @@ from foxbatch.matrix.expansion import (
     fits,
     is_doubtful,
     prepare,
-    too_many,
 )
 from foxbatch.matrix.job import Job
-from foxbatch.matrix.reporting import Report, Tally
+from foxbatch.matrix.reporting import Report, Tally, too_many_jobs
 from foxbatch.matrix.requests import parameters
 from foxbatch.matrix.variables import warn_of_unused
 from foxbatch.matrix.work import Work
@@ -60,7 +59,7 @@ def _jobs(works: list[Work], manifest: Manifest, report: Report) -> Iterator[Job
                 yield found
         if index > manifest.max_jobs:
             if not is_doubtful([work.expansion for work in works], manifest):
-                report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
+                report(too_many_jobs(manifest, f"more than {manifest.max_jobs:,} jobs"))
             break
 
 

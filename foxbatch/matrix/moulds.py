@@ -27,7 +27,6 @@ from foxbatch.matrix.attachments import as_checked, as_identified, as_shown
 from foxbatch.matrix.axes import UNSET
 from foxbatch.matrix.cells import Combination, Product
 from foxbatch.matrix.checks import Checks
-from foxbatch.matrix.locals import replaced
 from foxbatch.matrix.reporting import Seen
 from foxbatch.matrix.requests import MODEL, Draft, Need, Recipe
 from foxbatch.provider import Model
@@ -78,6 +77,12 @@ class Table:
     fragments: dict[Key, bytes] = field(default_factory=dict)
     shown: dict[Key, Mapping[str, Json]] = field(default_factory=dict)
     present: frozenset[str] | None = None
+
+    def accepts(self, names: Sequence[str]) -> bool:
+        """Return whether these are the keys that are there in all rows."""
+        if self.present is None:
+            self.present = frozenset(names)
+        return self.column.judged or self.present == frozenset(names)
 
     def put(self, key: Key, members: Mapping[str, Json]) -> None:
         """Remember the values for some rows."""
@@ -273,42 +278,40 @@ class Mould:
         known = self._tables.setdefault(
             model.name, [Table(column) for column in self._columns]
         )
-        size, used = 0, list[Table]()
+        used: list[Table] = []
         for table in known:
             names = [name for name in table.column.names if name in identified]
-            self._note_presence(table, names)
+            if not table.accepts(names):
+                self._broken = True
+                self._verdicts.clear()
+                return
             key = table.column.pick(at)
             table.put(key, {name: identified[name] for name in names})
             table.shown[key] = {name: shown[name] for name in names}
             used += [table] * bool(names)
-            size += len(names)
-        if size < len(identified):
-            self._broken = True
+        size = sum(len(table.shown[table.column.pick(at)]) for table in used)
+        assert size == len(identified)  # noqa: S101  or two jobs would seem equal
         key = self._judged_by(at)
-        if self._broken or key in self._verdicts:
-            self._verdicts = {} if self._broken else self._verdicts
-            return
-        if len(self._verdicts) >= _VERDICTS:
-            self._verdicts.clear()
+        if key not in self._verdicts:
+            if len(self._verdicts) >= _VERDICTS:
+                self._verdicts.clear()
+            self._verdicts[key] = self._verdict(draft, model, seen, used)
+
+    def _verdict(
+        self, draft: Draft, model: Model, seen: Sequence[Seen], used: Sequence[Table]
+    ) -> Verdict:
         stretches = tuple(self._stretches(used))
-        self._verdicts[key] = Verdict(
+        return Verdict(
             model=model,
             seen=tuple(seen),
             sample=as_checked(draft),
             checker=self._checks.checker(model),
             head=self._head(model),
-            size=size,
+            size=sum(name in draft.request for name in self._needs),
             tables=tuple(used),
             stretches=stretches,
             parts=tuple((one.pick, one.fragments) for one in stretches),
         )
-
-    def _note_presence(self, table: Table, names: Sequence[str]) -> None:
-        """Give up where a key that is judged by itself is only sometimes there."""
-        if not table.column.judged:
-            if table.present is None:
-                table.present = frozenset(names)
-            self._broken |= table.present != frozenset(names)
 
     def _head(self, model: Model) -> bytes:
         provider, endpoint = self._provider.id, model.endpoint
@@ -326,11 +329,7 @@ _NOTHING = cast("int", slice(0))
 
 def _own(value: Json) -> Json:
     """Return *value* for one job: a list that it may change without another's."""
-    return replaced(value, _as_path) if isinstance(value, list) else value
-
-
-def _as_path(path: str) -> Json:
-    return {"path": path}
+    return [_own(one) for one in value] if isinstance(value, list) else value
 
 
 def digest_of(verdict: Verdict, members: bytes, repeat: int) -> bytes:

@@ -6,6 +6,7 @@ value renames nothing.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -74,7 +75,7 @@ def _form(axis: str, choice: Choice) -> str:
     """Return the short form of one value: `8s`, `16x9`, `seed7`, `no-audio`."""
     if choice.label:
         return _lower(choice.label) or fingerprint(choice.label)
-    name = _lower(axis)
+    name = _axis_form(axis)
     match choice.value:
         case bool():
             return name if choice.value else f"no-{name}"
@@ -108,6 +109,11 @@ def _own_name(value: Json) -> str:
 
 def _lower(text: str) -> str:
     return slug(text, MAX_FORM).lower()
+
+
+@functools.lru_cache(maxsize=256)
+def _axis_form(axis: str) -> str:
+    return _lower(axis)
 
 
 def _marked(form: str, choice: Choice) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from foxbatch.errors import Position, Problem, Severity
+from foxbatch.manifest import Manifest
 from foxbatch.provider import find
 from foxbatch.schema import nearest, pointer
 from foxbatch.template import TemplateError
@@ -122,3 +123,14 @@ def warning(code: str, message: str, at: Position, hint: str = "") -> Problem:
     """Return a warning, or for a code that begins with N a note."""
     severity = Severity.NOTE if code.startswith("N") else Severity.WARNING
     return Problem(code, message, at, hint, severity)
+
+
+def too_many_jobs(manifest: Manifest, wanted: str) -> Problem:
+    """Return the problem of more jobs than `limits.max_jobs` allows."""
+    return Problem(
+        "E-MAX-JOBS",
+        f"the manifest asks for {wanted}, and limits.max_jobs is {manifest.max_jobs:,}",
+        manifest.document.position(("limits", "max_jobs")),
+        "Use fewer values, or raise limits.max_jobs if this is meant.",
+        pointer="/limits/max_jobs",
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import re
 import unicodedata
@@ -25,9 +24,8 @@ _TEMPLATE = re.compile(r"\$\{\{.*?\}\}")
 
 
 def fingerprint(value: Json, length: int = 4) -> str:
-    """Return a few characters that stand for *value*."""
-    digest = bytes.fromhex(canonical.digest(value))
-    return base64.b32encode(digest).decode("ascii").lower()[:length]
+    """Return a few characters, an even number, that stand for *value*."""
+    return canonical.base32(canonical.digest(value), length)
 
 
 def slug(text: str, limit: int) -> str:

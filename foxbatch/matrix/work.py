@@ -124,7 +124,9 @@ class Work:
             elif (found := find(step)) is None:
                 made = self._plain(step, index, most)
             elif usual and index < most:
-                made = (self._press(step, found, 1, index),)
+                yield self._press(step, found, 1, index)
+                index += 1
+                continue
             else:
                 made = self._several(step, found, index, most)
             for job in made:

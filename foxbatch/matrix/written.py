@@ -101,13 +101,27 @@ def _unique(
 ) -> Axis:
     """Return the axis without the values that are there twice, which are reported."""
     first: dict[bytes, Choice] = {}
+    twice = 0
     for choice in found:
         other = first.setdefault(canonical.encode(choice.value), choice)
         if other is not choice:
-            reading.report(_duplicate(name, choice, other))
-    choices = tuple(first.values())
-    short = len(choices) < len(found)
-    return Axis(name=name, where=where, choices=choices, whole=whole, shortened=short)
+            twice += 1
+            if twice <= MOST_TOLD:
+                reading.report(_duplicate(name, choice, other))
+    if twice > MOST_TOLD:
+        reading.error(
+            "E-AXIS-DUP",
+            f"{twice - MOST_TOLD:,} further values of {name} are there already",
+            reading.manifest.document.position(where, key=True),
+            "The first of them are told one by one.",
+        )
+    return Axis(
+        name=name,
+        where=where,
+        choices=tuple(first.values()),
+        whole=whole,
+        shortened=twice > 0,
+    )
 
 
 def _duplicate(axis: str, choice: Choice, first: Choice) -> Problem:
@@ -146,7 +160,8 @@ def _prompts(items: Json, where: Where, reading: Reading) -> Axis:
         reading.report(problem)
     names = labels([prompt.value for prompt in found], [p.label for p in found])
     found = [
-        replace(prompt, label=label) for prompt, label in zip(found, names, strict=True)
+        one if one.label == label else one.labelled(label)
+        for one, label in zip(found, names, strict=True)
     ]
     return _unique(PROMPT, where, found, reading, whole=whole)
 
@@ -180,7 +195,11 @@ def _from_records(found: list[Choice], reading: Reading) -> list[Choice]:
             wrong += 1
             if wrong == MOST_TOLD:
                 break
-        prompts.append(replace(choice, value=text, label=str(label)))
+        # Most are text without a label, of which there may be a million.
+        plain = text is choice.value and not label
+        prompts.append(
+            choice if plain else replace(choice, value=text, label=str(label))
+        )
     return [] if wrong else prompts
 
 
