@@ -299,3 +299,21 @@ def test_no_field_is_made_before_somebody_asks_for_it() -> None:
 
     assert len(found) == 36
     assert len(made_at_once) == 2  # one for each prompt, which is a template
+
+
+class Strict(Checker):
+    """A checker whose fast half refuses what the explaining half finds valid."""
+
+    def is_valid(self, _value: Json) -> bool:
+        return False
+
+
+def test_what_nobody_can_explain_is_refused_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checks, "Checker", Strict)
+
+    found = expand_job("prompts: [a fox, a dog]")
+
+    assert (found.jobs, found.errors) == ([], ["E-SCHEMA"])
+    assert found.only("E-SCHEMA").jobs == 2
