@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from foxbatch.errors import Problem
 from foxbatch.manifest.cut import cut_by_commas, split_by_quotes
 from foxbatch.manifest.faults import Doubts, doubts
+from foxbatch.manifest.misplaced import as_placed
 from foxbatch.manifest.operators import MISUSED
 from foxbatch.manifest.rules import rules
 from foxbatch.manifest.texts import eaten_text, with_quotes
@@ -74,11 +75,12 @@ def _problems(document: Document) -> Iterator[Problem]:
 
 
 def _of_shape(document: Document) -> list[Problem]:
-    return _checker().problems(
+    found = _checker().problems(
         document.value,
         lambda where, key: document.position(where, key=key),
         subject="the manifest",
     )
+    return list(as_placed(found, document))
 
 
 @functools.cache

@@ -22,7 +22,10 @@ from foxbatch.matrix.reporting import Report
 from foxbatch.matrix.sampling import note_of_whole_sample
 from foxbatch.matrix.variables import Variables, resolve
 from foxbatch.matrix.written import read_axes
+from foxbatch.provider import find
+from foxbatch.schema import pointer
 from foxbatch.sources import Sources, find_root
+from foxbatch.yaml12 import Where
 
 MAX_PRODUCT = 10_000_000
 
@@ -78,6 +81,16 @@ class Expansion:
     def exact(self) -> bool:
         """Return whether there are no more jobs than `least`."""
         return self.product.count is not None and self.repeats.fixed
+
+    @property
+    def source(self) -> Where:
+        """Return the place of what makes most of its jobs."""
+        spec, repeats = self.reading.spec, self.repeats.least
+        if repeats > (self.product.count or repeats):
+            return spec.repeat_where
+        if spec.axes or spec.include:
+            return (*spec.where, "matrix")
+        return (*spec.where, "prompts") if spec.prompts else spec.where
 
     def walk(self) -> Iterator[Cell]:
         """Yield the cells; what only walking can tell is reported at the end."""
@@ -165,7 +178,9 @@ def fits(expansions: list[Expansion], manifest: Manifest, report: Report) -> boo
     if is_doubtful(expansions, manifest):
         return False
     exact = all(one.exact for one in expansions)
-    report(too_many(manifest, f"{'' if exact else 'at least '}{least:,} jobs"))
+    largest = max(expansions, key=lambda one: one.least)
+    wanted = f"{'' if exact else 'at least '}{least:,} jobs"
+    report(too_many(manifest, wanted, largest, least))
     return False
 
 
@@ -175,14 +190,27 @@ def is_doubtful(expansions: list[Expansion], manifest: Manifest) -> bool:
     return unsure or any(one.reading.spec.doubtful for one in expansions)
 
 
-def too_many(manifest: Manifest, wanted: str) -> Problem:
-    """Return the problem of more jobs than `limits.max_jobs` allows."""
+def too_many(
+    manifest: Manifest, wanted: str, largest: Expansion, least: int = 0
+) -> Problem:
+    """Return the problem of more jobs than `limits.max_jobs` allows.
+
+    It stands at the limit, or where there is none at what makes most of the jobs.
+    """
+    limit: Where = ("limits", "max_jobs")
+    is_set = find(manifest.document.value, (limit,)) is not None
+    where = limit if is_set else largest.source
+    enough = f"{least or 2 * manifest.max_jobs}"
+    hint = (
+        "raise limits.max_jobs" if is_set else f"add `limits: {{max_jobs: {enough}}}`"
+    )
+    said = "limits.max_jobs is" if is_set else "without limits.max_jobs the most is"
     return Problem(
         "E-MAX-JOBS",
-        f"the manifest asks for {wanted}, and limits.max_jobs is {manifest.max_jobs:,}",
-        manifest.document.position(("limits", "max_jobs")),
-        "Use fewer values, or raise limits.max_jobs if this is meant.",
-        pointer="/limits/max_jobs",
+        f"the manifest asks for {wanted}, and {said} {manifest.max_jobs:,}",
+        manifest.document.position(where, key=not is_set),
+        f"Use fewer values, or {hint} if this is meant.",
+        pointer=pointer(where),
     )
 
 
@@ -202,7 +230,8 @@ def cells(manifest: Manifest, report: Report) -> Iterator[MatrixCell]:
             wanted += expansion.repeats.of(cell)
             if wanted > manifest.max_jobs:
                 if not is_doubtful(expansions, manifest):
-                    report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
+                    many = f"more than {manifest.max_jobs:,} jobs"
+                    report(too_many(manifest, many, expansion))
                 return
             prompt = cell.get(PROMPT)
             text = Prompt(prompt.label, str(prompt.value)) if prompt else None

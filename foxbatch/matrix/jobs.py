@@ -163,7 +163,8 @@ def _jobs(works: list[_Work], manifest: Manifest, report: Report) -> Iterator[Jo
                 yield found
         if index > manifest.max_jobs:
             if not is_doubtful([work.expansion for work in works], manifest):
-                report(too_many(manifest, f"more than {manifest.max_jobs:,} jobs"))
+                wanted = f"more than {manifest.max_jobs:,} jobs"
+                report(too_many(manifest, wanted, work.expansion))
             break
 
 
@@ -204,6 +205,7 @@ class _Checks:
         self._provider, self._tally = provider, tally
         self._duplicates = duplicates
         self._also: dict[Digest, list[Also]] = {}
+        self._absent: dict[tuple[str, str], Problem] = {}
         self._checkers: dict[tuple[str, _Parts], Checker] = {}
         self.first: dict[Digest, _First] = {}
 
@@ -231,8 +233,14 @@ class _Checks:
         if recipe.partial:
             return None, draft.problems
         notes = checker.notes(request, Locator(draft, recipe))
-        shown = [placed(note, draft, recipe) for note in notes]
+        shown = [self._once(placed(note, draft, recipe), note, draft) for note in notes]
         return None if draft.broken else known[asked], [*draft.problems, *shown]
+
+    def _once(self, problem: Problem, note: Problem, draft: Draft) -> Problem:
+        """Return *problem*, at its first place where it is about what is not there."""
+        if parameter_of(note) in draft.sources:
+            return problem
+        return self._absent.setdefault((problem.code, problem.message), problem)
 
     def _checker(self, model: Model, *, parts: _Parts = "all") -> Checker:
         key = (model.name, parts)

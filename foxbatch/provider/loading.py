@@ -260,7 +260,7 @@ def _rules(document: Document, value: Mapping[str, Json]) -> Iterator[Problem]:
             document,
             ("like",),
             "E-PROVIDER-LIKE",
-            f"there is no provider {like!r} to start from",
+            f"there is no provider {show(like)} to start from",
             hint=f"Write one of {', '.join(builtin_names())}.",
         )
     addresses: list[Where] = [("base_url",)] if "base_url" in value else []
@@ -291,7 +291,7 @@ def _checkout_rules(document: Document, value: Mapping[str, Json]) -> Iterator[P
             document,
             ("id",),
             "E-PROVIDER-ID",
-            f"{provider_id!r} is the id of a provider that comes with foxbatch",
+            f"{show(provider_id)} is the id of a provider that comes with foxbatch",
             hint="Write another id: it is part of the identity of every job.",
         )
     allowed = f"FOXBATCH_KEY_{variable_suffix(provider_id)}"
@@ -358,7 +358,7 @@ def _schema(name: str, folder: Path | None, position: Position) -> Mapping[str, 
         known = [each for each in schema_names() if each.startswith("models/")]
         if name in known:
             return load_schema(name)
-        message = f"no model schema {name!r} comes with foxbatch"
+        message = f"no model schema {show(name)} comes with foxbatch"
         hint = f"Write one of {', '.join(known)}, or a path that starts with a dot."
         raise InvalidError((Problem("E-PROVIDER-SCHEMA", message, position, hint),))
     if folder is None:
@@ -377,7 +377,7 @@ def _check_schema(document: Document) -> None:
             document,
             where,
             "E-PROVIDER-SCHEMA",
-            f"{value!r} is outside the file, and nothing is fetched",
+            f"{show(value)} is outside the file, and nothing is fetched",
             hint="Put the definition under $defs and refer to it with #/$defs/….",
         )
         for where, value in _references(document.value)
