@@ -192,9 +192,38 @@ def _written_out(problem: Problem, where: Where, document: Document) -> Problem:
         if form:
             written = f"{{{form}: {value[form]}}}"
             return replace(problem, hint=f"Write a list: `- {written}`.")
-    if where[-1] == "zip" and isinstance(value, str):
-        hint = f"Write a list of lists: [[{value}, another_axis]]."
-        return replace(problem, hint=hint)
-    if value is None and isinstance(where[-1], int):
-        return replace(problem, hint="Write a value, or remove the item.")
-    return problem
+    hint = _shape_hint(where, value)
+    return replace(problem, hint=hint) if hint else problem
+
+
+def _shape_hint(where: Where, value: Json) -> str:
+    name = str(where[-1])
+    scalar = not isinstance(value, list | dict) and value is not None
+    match where:
+        case (*_, "zip") if isinstance(value, str):
+            return f"Write a list of lists: [[{value}, another_axis]]."
+        case (*_, "axes", str()) if scalar:
+            return f"Write a list: [{_plain(value)}]; or put one value under params."
+        case (*_, "exclude" | "include") if isinstance(value, dict):
+            return "Write a list of them: [{…}], or begin each with a dash."
+        case (*_, int()) if value is None:
+            return "Write a value, or remove the item."
+        case _ if name in _EXAMPLES and isinstance(value, list):
+            return f"Write it without dashes, as in {_EXAMPLES[name]}."
+        case _ if name in _EXAMPLES and scalar:
+            return f"Write {_EXAMPLES[name]}."
+        case _:
+            return ""
+
+
+def _plain(value: Json) -> str:
+    return value if isinstance(value, str) else show(value)
+
+
+_EXAMPLES = {
+    "vars": "vars: {name: value}",
+    "let": "let: {name: value}",
+    "params": "params: {duration: 4}",
+    "matrix": "matrix: {axes: {duration: [4, 8]}}",
+    "defaults": "defaults: {model: …, params: {duration: 4}}",
+}

@@ -195,7 +195,8 @@ class Recipe:
         slots = (*self._all_slots(), output)
         used = meant_by({name for slot in slots for name in slot.matrix}, values)
         models = self.models()
-        if not models or self.renderer.unread or self._reading.spec.doubtful:
+        unread = self.renderer.unread or bool(self._reading.variables.broken)
+        if not models or unread or self._reading.spec.doubtful:
             return  # not known: the parameters, or what is referred to
         known = [name for model in models for name in parameters(model)]
         folded = Counter(name.casefold() for name in values)
