@@ -149,7 +149,8 @@ def zip_axes(axes: Mapping[str, Axis], reading: Reading) -> list[Dimension]:
     """
     groups: dict[str, list[str]] = {}
     for index, group in enumerate(reading.spec.zips):
-        if reading.doubts("matrix", "zip", index):
+        known = all(name in axes for name in group)
+        if not known or reading.doubts("matrix", "zip", index):
             continue
         if _equally_long(group, index, axes, reading):
             groups.update(dict.fromkeys(group, group))

@@ -274,7 +274,8 @@ def _exclude(
     dimensions: Sequence[Dimension],
     reading: Reading,
 ) -> Filter | None:
-    if reading.doubts("matrix", "exclude", index):
+    known = all(axis_of(key) in axes for key in entry)
+    if not known or reading.doubts("matrix", "exclude", index):
         return None
     at = reading.position("matrix", "exclude", index)
     wanted = {key: _choice(entry, key, "exclude", index, reading) for key in entry}
