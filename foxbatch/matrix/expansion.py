@@ -90,7 +90,7 @@ class Expansion:
             return spec.repeat_where
         if spec.axes or spec.include:
             return (*spec.where, "matrix")
-        return (*spec.where, "prompts") if spec.prompts else spec.where
+        return (*spec.where, "prompts")
 
     def walk(self) -> Iterator[Cell]:
         """Yield the cells; what only walking can tell is reported at the end."""
