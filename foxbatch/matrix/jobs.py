@@ -46,7 +46,7 @@ from foxbatch.schema import Checker, nearest, only_near, pointer, show, suggest
 from foxbatch.template import TemplateError
 from foxbatch.yaml12 import Where
 
-_MOST_JUDGED = 1_000
+_MOST_JUDGED = 100
 
 
 @dataclass(frozen=True, slots=True)
