@@ -9,6 +9,7 @@ import pytest
 
 from foxbatch import api
 from foxbatch.errors import InvalidError, Problem
+from foxbatch.schema import Checker
 
 HEAD = """\
 foxbatch: 1
@@ -115,3 +116,19 @@ def test_cells_of_a_matrix_with_a_value_twice_are_not_called_too_many(
         list(api.expand_cells(api.load_manifest(path)))
 
     assert [one.code for one in caught.value.problems] == ["E-AXIS-DUP"]
+
+
+def test_what_only_the_strict_validator_refuses_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text(
+        f"{HEAD}jobs:\n  - {{id: a, prompts: [x], params: {{duration: 5}}}}\n"
+    )
+    wanted = api.load_manifest(path)
+    monkeypatch.setattr(Checker, "problems", lambda *_, **__: [])
+
+    found = api.check(wanted)
+
+    assert [one.code for one in found.problems] == ["E-SCHEMA"]
+    assert found.jobs == ()
