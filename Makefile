@@ -11,7 +11,7 @@ RUNNABLE := $(VENV)/.runnable
 DEVELOPABLE := $(VENV)/.developable
 
 # Where a gap in the tests would cost money or work.
-WHOLLY_TESTED := foxbatch/events.py,foxbatch/ledger.py,foxbatch/lifecycle.py,foxbatch/matrix*
+WHOLLY_TESTED := foxbatch/events.py,foxbatch/ledger.py,foxbatch/lifecycle.py,foxbatch/matrix/*
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -59,13 +59,14 @@ def _text(value: Json) -> str:
         case list():
             return f"[{','.join(map(_text, value))}]"
         case dict():
-            pairs = [f"{_quoted(key)}:{_text(value[key])}" for key in _sorted(value)]
+            pairs = [f"{_quoted(key)}:{_text(value[key])}" for key in in_order(value)]
             return f"{{{','.join(pairs)}}}"
         case _:  # left out in silence, it would give two requests one identity
             raise TypeError(f"{type(value).__name__} is no kind of JSON value")
 
 
-def _sorted(keys: Iterable[str]) -> list[str]:
+def in_order(keys: Iterable[str]) -> list[str]:
+    """Return the keys of an object as RFC 8785 sorts them."""
     # ASCII, which nearly every key is, has one order in all encodings.
     plain = "".join(keys).isascii()
     return sorted(keys) if plain else sorted(keys, key=_utf16_units)

@@ -72,7 +72,6 @@ class Governor:
     """
 
     def __init__(self, limits: Limits, *, clock: Clock) -> None:
-        self.limits = limits
         self.in_flight = Slots(limits.in_flight)
         self.downloads = Slots(limits.downloads)
         self._clock = clock

@@ -127,6 +127,22 @@ def why_hidden(written: str, path: Path, root: Path) -> str:
     return ""
 
 
+def why_elsewhere(path: Path) -> str:
+    """Return why the file at *path* is not what its checkout seems to hold.
+
+    A link in a stranger's checkout may lead to a file of secrets, whose first line
+    would be shown with what is wrong about it. Empty where *path* is no such link.
+    """
+    written, leads_to = path.absolute(), path.resolve()
+    tops = (folder for folder in written.parents if (folder / ".git").exists())
+    top = next(tops, written.parent).resolve()
+    if not leads_to.is_relative_to(top):
+        return "it is a link that leads out of its repository"
+    if leads_to != written.parent.resolve() / written.name:
+        return why_hidden("", leads_to, top)
+    return ""
+
+
 class Sources:
     """Reads what a manifest names: nothing hidden, nothing outside the repository.
 

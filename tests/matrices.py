@@ -39,6 +39,11 @@ TOY: Mapping[str, Json] = {
             "items": {"type": "string", "x-url": "video"},
             "uniqueItems": True,
         },
+        "options": {
+            "type": "object",
+            "patternProperties": {"^[a-z]*$": {}},
+            "additionalProperties": False,
+        },
         "weights": {"type": "array", "items": {"type": "number", "maximum": 1}},
     },
     "x-notes": [

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from click.shell_completion import ShellComplete
+from jsonschema import Draft7Validator
 
 from foxbatch import api
 from foxbatch.canonical import Json
@@ -29,6 +30,7 @@ from foxbatch.schema import load_schema, schema_names
 from tests.cli import Type
 
 KEY = "sk-secret-key"
+EDITORS = Path(__file__).parents[1] / "schemas" / "manifest.editor.schema.json"
 
 
 class TestModels:
@@ -89,9 +91,42 @@ def test_values_of_a_parameter_are_words(about: dict[str, Json], words: str) -> 
 
 
 class TestSchema:
-    @pytest.mark.parametrize("name", schema_names())
+    @pytest.mark.parametrize("name", sorted({*schema_names()} - {"manifest"}))
     def test_schema_is_printed(self, name: str, type_: Type) -> None:
         assert json.loads(type_("schema", name).out) == load_schema(name)
+
+    def test_schema_of_manifests_is_that_for_editors(self, type_: Type) -> None:
+        assert type_("schema", "manifest").out == EDITORS.read_text("utf-8")
+
+    def test_schema_of_manifests_knows_the_models_of_a_provider_file(
+        self, type_: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        model = "{name: toy+, kind: video, endpoint: /v1/toys, schema: ./toy.json}"
+        Path("my+.yaml").write_text(
+            "foxbatch: 1\nlike: foxapi\nid: mine\ntitle: Mine\n"
+            "base_url: http://localhost:1\nkey_env: FOXBATCH_KEY_MINE\n"
+            f"models: [{model}]\n"
+        )
+        Path("toy.json").write_text('{"properties": {"speed": {"enum": [1]}}}')
+
+        ended = type_("schema", "manifest", "--provider", "my+.yaml")
+
+        served, _ = json.loads(ended.out)["allOf"]
+        named = Draft7Validator(served["if"])
+        assert '"enum": [\n            "toy+"' in ended.out
+        assert named.is_valid({"provider": "../my+.yaml"})
+        assert not named.is_valid({"provider": "foxapi"})
+        assert not named.is_valid({"provider": "./myy.yaml"})
+
+    @pytest.mark.parametrize("words", [[], ["ledger"]], ids=["no name", "another"])
+    def test_only_manifests_have_a_provider(
+        self, words: list[str], type_: Type
+    ) -> None:
+        ended = type_("schema", *words, "--provider", "sandbox")
+
+        assert ended.code == 2
+        assert "--provider needs the name manifest" in ended.err
 
     def test_without_a_name_the_names_are_listed(self, type_: Type) -> None:
         assert type_("schema").out.split() == schema_names()

@@ -140,7 +140,13 @@ class TestWriter:
         above = [tmp_path, *reversed(home.parents[:2]), home]
         assert {place.stat().st_ino for place in above} <= before
 
-    def test_a_folder_that_cannot_be_made_durable_is_said(self, folder: Path) -> None:
+    @pytest.mark.parametrize("there", [True, False])
+    def test_a_folder_that_cannot_be_made_durable_is_said(
+        self, folder: Path, there: bool
+    ) -> None:
+        if there:
+            folder.mkdir(parents=True)
+
         def fsync(_: int) -> None:
             raise OSError(errno.EIO, "broken")
 

@@ -629,3 +629,41 @@ def test_a_scan_explains_what_is_found_later_at_the_same_place(
     later = Problem("E-X", "x", Position("x"), pointer="/limits/max_jobs")
 
     assert scanned(f"{HEAD}{limits}\njobs:\n{JOB}").explains(later) is explained
+
+
+def test_text_in_a_list_that_ends_on_a_later_line_is_no_crash() -> None:
+    """Found by fuzzing: the mapping in it ended in the first column of that line."""
+    prompts = "    prompts: [A dog on the beach:\n]\n"
+
+    (problem,) = problems_of(f"{HEAD}jobs:\n  - id: a\n    model: m\n{prompts}")
+
+    assert problem.code == "E-TEXT-MAPPING"
+    assert [edit.text for edit in problem.fix] == ['"A dog on the beach:"']
+    assert str(problem.fix[0].position) == "<stdin>:7:15"
+
+
+@pytest.mark.parametrize(
+    ("job", "at"),
+    [
+        pytest.param("matrix: {axes: {duration: }}", "6:31", id="an axis"),
+        pytest.param("params: {a: 1}\n    prompts: [{text: }]", "7:22", id="a prompt"),
+    ],
+)
+def test_nothing_gets_no_quotes(job: str, at: str) -> None:
+    """Found by fuzzing: `duration:""` is no YAML."""
+    found = problems_of(f"{HEAD}jobs:\n  - id: a\n    {job}\n")
+
+    (problem,) = [one for one in found if one.code == "E-TYPE"]
+    assert problem.fix == ()
+    assert str(problem.position) == f"<stdin>:{at}"
+
+
+def test_a_prompt_that_cannot_be_read_is_marked_on_its_line() -> None:
+    """Found by fuzzing: what is missing at the end was sought behind it."""
+    text = f"{HEAD}jobs:\n  - id: a\n    prompts:\n      - {{ijobs:\n, txt: A dog}}\n"
+
+    found = problems_of(text)
+
+    lines = text.split("\n")
+    ends = [(one.position.end_line, one.position.end_column) for one in found]
+    assert all(column <= len(lines[line - 1]) + 1 for line, column in ends)

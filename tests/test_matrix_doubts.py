@@ -131,4 +131,4 @@ def test_what_only_the_strict_validator_refuses_is_an_error(
     found = api.check(wanted)
 
     assert [one.code for one in found.problems] == ["E-SCHEMA"]
-    assert found.jobs == ()
+    assert found.jobs == 0

@@ -221,6 +221,14 @@ def test_a_wrong_line_of_a_file_is_found_in_the_file(tmp_path: Path) -> None:
     assert str(problem.position) == "p.txt:3:1"
 
 
+def test_what_only_the_strict_validator_refuses_is_told_too() -> None:
+    """In the other one's patterns `$` also matches before a last newline of a key."""
+    outcome = expand_job('prompts: [x]\nparams: {options: {"a\\n": 1}}')
+
+    assert outcome.jobs == []
+    assert outcome.errors == ["E-SCHEMA"]
+
+
 def test_both_validators_mean_the_same_by_a_pattern() -> None:
     """In Python's own patterns `$` also matches before a last newline."""
     outcome = expand_job('prompts: [x]\nparams: {tag: "a\\n"}')

@@ -187,6 +187,7 @@ def test_output_paths_are_safe(output: str, expected: str) -> None:
         pytest.param("./x", id="a dot"),
         pytest.param("a//x", id="an empty step"),
         pytest.param("a/", id="no name"),
+        pytest.param(".partial/x", id="where downloads grow"),
         pytest.param("C:\\\\x", id="another system's folders"),
         pytest.param("what?", id="a character of few systems"),
     ],

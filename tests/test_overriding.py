@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from foxbatch.api import check, load_manifest
+from foxbatch.api import check, expand, load_manifest
 from foxbatch.canonical import Json
 from foxbatch.errors import InvalidError, Problem, UsageError
 from foxbatch.schema import place
@@ -93,8 +93,8 @@ def test_identity_follows_from_the_resulting_values_only(path: Path) -> None:
     there = path.with_name("there.yaml")
     there.write_text(TEXT.replace("film: Kodak", "film: Fuji"))
 
-    typed = check(load_manifest(path, overrides=["vars.film=Fuji"])).jobs
-    written = check(load_manifest(there)).jobs
+    typed = expand(load_manifest(path, overrides=["vars.film=Fuji"]))
+    written = expand(load_manifest(there))
 
     assert [job.id for job in typed] == [job.id for job in written]
 

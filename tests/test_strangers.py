@@ -213,6 +213,60 @@ def test_a_schema_that_is_hidden_is_not_shown(checkout: Path, type_: Type) -> No
     assert SECRET not in ended.out + ended.err
 
 
+@pytest.mark.parametrize(
+    "target", ["{outside}/key", "../.env", "/proc/self/environ", "{outside}"]
+)
+def test_a_manifest_that_is_a_link_to_something_else_is_not_shown(
+    checkout: Path, type_: Type, target: str
+) -> None:
+    outside = checkout.parent / "outside"
+    (outside / "key").write_text(SECRET)
+    (checkout / ".env").write_text(f"FOXAPI_API_KEY={SECRET}")
+    (checkout / "manifests" / "b.yaml").symlink_to(target.format(outside=outside))
+
+    ended = type_("validate", checkout / "manifests" / "b.yaml")
+
+    assert ended.code == 3
+    assert "[E-FILE-MISSING]" in ended.out
+    assert SECRET not in ended.out + ended.err
+    assert "FOXBATCH" not in ended.out
+
+
+def test_a_link_that_stays_in_the_checkout_is_followed(
+    checkout: Path, type_: Type
+) -> None:
+    (checkout / "link.yaml").symlink_to("manifests/small.yaml")
+
+    assert type_("validate", checkout / "link.yaml").code == 0
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github", "sarif"])
+def test_a_key_that_stands_in_a_manifest_is_not_shown(
+    checkout: Path, type_: Type, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOXAPI_API_KEY", SECRET)
+    manifest = checkout / "manifests" / "small.yaml"
+    manifest.write_text(MANIFEST.format(provider=f"./{SECRET}.yaml"))
+
+    ended = type_("validate", manifest, "--format", form)
+
+    assert ended.code == 3
+    assert "***.yaml" in ended.out
+    assert SECRET not in ended.out + ended.err
+
+
+def test_a_name_of_two_lines_begins_no_line_of_the_output(
+    checkout: Path, type_: Type
+) -> None:
+    """A line that begins with `::` is a command to the runner of a CI job."""
+    manifest = checkout / "manifests" / "small.yaml"
+    manifest.write_text(MANIFEST.format(provider='"./a\\n::error::owned"'))
+
+    ended = type_("validate", manifest)
+
+    assert not [line for line in ended.out.splitlines() if line.startswith("::")]
+
+
 # ---- purchases
 
 

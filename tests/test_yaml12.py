@@ -312,3 +312,27 @@ def test_a_position_leads_back_to_its_place(
     document = parse("a: [x, y]\nb:\n    c: long\n", file="m.yaml")
 
     assert document.around(Position("m.yaml", line, column)) == where
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[", "<<: ", "a:", "- ", "a: [", "a: {b", "a: |", "? ", "'x", "a:\n  b:", "a: &x"],
+)
+def test_no_place_is_behind_the_end_of_a_file_without_a_last_line_break(
+    text: str,
+) -> None:
+    """Found by fuzzing: the parser goes on in a line that is not there."""
+    try:
+        document = scan(text, file="m.yaml")
+    except InvalidError as error:
+        places = [problem.position for problem in error.problems]
+    else:
+        places = [problem.position for problem in document.problems]
+        places += [scalar.position for scalar in document.scalars()]
+        places.append(document.position(()))
+
+    lines = text.split("\n")
+    for place in places:
+        assert place.end_line <= len(lines)
+        assert place.column <= len(lines[place.line - 1]) + 1
+        assert place.end_column <= len(lines[place.end_line - 1]) + 1

@@ -128,7 +128,7 @@ def plan(
         InvalidError: A job is not valid.
         LedgerError: The ledger cannot be trusted.
     """
-    jobs = checked_jobs(wanted, notice).jobs
+    jobs = checked_jobs(wanted, notice)
     place = Place(out or default_run_dir(wanted))
     reading = read_folder(place.ledger)
     return planner.plan(

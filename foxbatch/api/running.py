@@ -150,7 +150,7 @@ async def run(
     """
     options = options or RunOptions()
     manifest = wanted.manifest
-    jobs = checked_jobs(wanted, notice).jobs
+    jobs = checked_jobs(wanted, notice)
     place = Place(options.out or default_run_dir(wanted))
     shown = str(manifest.path or "-")
     task = _Task(

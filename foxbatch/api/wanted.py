@@ -41,9 +41,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Every job of a manifest, and everything that is wrong or odd about them."""
+    """How many valid jobs a manifest gives, and what is wrong or odd about them."""
 
-    jobs: tuple[Job, ...]
+    jobs: int
     problems: tuple[Problem, ...]
 
     @property
@@ -185,16 +185,24 @@ def _in_order(problems: Iterable[Problem], manifest: Manifest) -> tuple[Problem,
 
 
 def check(wanted: Wanted) -> Checked:
-    """Expand everything and return the valid jobs with all problems. Offline."""
-    jobs, problems = _expanded(wanted)
-    problems += lint(wanted.manifest, wanted.provider, jobs)
-    return Checked(jobs, _in_order(problems, wanted.manifest))
+    """Expand everything, count the valid jobs, and return all problems. Offline.
 
-
-def _expanded(wanted: Wanted) -> tuple[tuple[Job, ...], list[Problem]]:
+    No job is kept: there may be more of them than memory.
+    """
     problems: list[Problem] = list(wanted.manifest.document.problems)
-    jobs = tuple(expand_matrix(wanted.manifest, wanted.provider, problems.append))
-    return jobs, problems
+    jobs = 0
+
+    def counted() -> Iterator[Job]:
+        nonlocal jobs
+        for job in expand_matrix(wanted.manifest, wanted.provider, problems.append):
+            jobs += 1
+            yield job
+
+    odd = list(lint(wanted.manifest, wanted.provider, counted()))
+    # What is wrong is not called odd as well.
+    wrong = {p.position for p in problems if p.severity is Severity.ERROR}
+    problems += [problem for problem in odd if problem.position not in wrong]
+    return Checked(jobs, _in_order(problems, wanted.manifest))
 
 
 def expand(wanted: Wanted, *, notice: Notice | None = None) -> Iterator[Job]:
@@ -249,11 +257,10 @@ def _conclude(
     return _in_order(problems, wanted.manifest)
 
 
-def checked_jobs(wanted: Wanted, notice: Notice | None = None) -> Checked:
+def checked_jobs(wanted: Wanted, notice: Notice | None = None) -> tuple[Job, ...]:
     """Return all jobs, every one of them valid.
 
     Raises:
         InvalidError: With all problems, when there is an error among them.
     """
-    jobs, problems = _expanded(wanted)
-    return Checked(jobs, _conclude(wanted, jobs, problems, notice))
+    return tuple(expand(wanted, notice=notice))

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from foxbatch.api import Beginning
 
-_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 _NOTABLE = BatchHalted | JobFailed | SubmitRefused | SubmitUnknown | WatchEnded
 _STAMPS = frozenset({"v", "seq", "at", "event"})
 # What a prompt, a body or a header may be in is for those who debug.
@@ -34,15 +33,12 @@ _BODIES = frozenset(
 )
 
 
-def configure(
-    environ: Mapping[str, str], stream: TextIO, *, verbosity: int, colour: bool
-) -> None:
+def configure(environ: Mapping[str, str], stream: TextIO, *, colour: bool) -> None:
     """Send logs to *stream*, as JSON with `FOXBATCH_LOG=json`.
 
     Args:
         environ: The process environment; no secret in it is ever written.
         stream: Standard error.
-        verbosity: 0 says what a person might act on, 1 every fact, 2 bodies too.
         colour: Whether the stream shows colours.
     """
     renderer: Processor = structlog.dev.ConsoleRenderer(colors=colour)
@@ -56,9 +52,7 @@ def configure(
             _Redaction(secrets_of(environ)),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            _LEVELS[min(verbosity, len(_LEVELS) - 1)]
-        ),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )

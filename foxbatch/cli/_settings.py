@@ -11,7 +11,6 @@ from foxbatch.errors import UsageError
 
 _SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 _MOST_BYTES = 1 << 20
-_SHORTEST_SECRET = 6  # hiding "a" everywhere would hide the sense
 
 
 def read_dotenv(folder: Path | None = None) -> dict[str, str]:
@@ -57,11 +56,11 @@ def secrets_of(environ: Mapping[str, str]) -> list[str]:
             if name.endswith("_FILE"):
                 with contextlib.suppress(OSError, ValueError):
                     found.add(Path(value).read_text(encoding="utf-8").strip())
-    return sorted((s for s in found if len(s) >= _SHORTEST_SECRET), key=len)[::-1]
+    return sorted(filter(None, found), key=len)[::-1]
 
 
 def redact(text: str, secrets: list[str]) -> str:
-    """Return *text* with every one of *secrets* replaced by `***`."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
+    """Return *text* without *secrets*, however they are spelt."""
+    from foxbatch.client import without_secrets
+
+    return without_secrets(text, tuple(secrets)) if secrets else text

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from foxbatch.cli._settings import redact
+from foxbatch.sources import why_elsewhere
+
 _LARGEST_BYTES = 16 * 2**20
 
 
@@ -14,9 +17,11 @@ class Sources:
 
     Attributes:
         texts: Text by file name, for what is not on disk.
+        secrets: What no line may show.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
+    secrets: list[str] = field(default_factory=list)
     _lines: dict[str, list[str]] = field(default_factory=dict)
 
     def line(self, file: str, number: int) -> str:
@@ -25,13 +30,16 @@ class Sources:
             text = self.texts[file] if file in self.texts else _read(Path(file))
             self._lines[file] = text.replace("\r\n", "\n").split("\n")
         lines = self._lines[file]
-        return lines[number - 1] if 0 < number <= len(lines) else ""
+        line = lines[number - 1] if 0 < number <= len(lines) else ""
+        return redact(line, self.secrets)
 
 
 def _read(path: Path) -> str:
     """Return the text of a file that may be gone, huge, or no text at all."""
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST_BYTES:
+            return ""
+        if why_elsewhere(path):  # what is refused is not shown either
             return ""
         return path.read_bytes().decode("utf-8-sig", errors="replace")
     except OSError:

@@ -34,7 +34,7 @@ def conduct(terminal: Terminal, work: Work, *, form: str, verbosity: int) -> int
     screen = Screen(terminal, moves=terminal.err.is_terminal and not logged)
     audience: list[Audience] = [screen]
     if logged:
-        audience.append(_fact_log(terminal, max(1, verbosity)))
+        audience.append(_fact_log(terminal, bodies=verbosity > 1))
     try:
         summary = anyio.run(_attended, work, screen, audience)
     finally:
@@ -48,16 +48,12 @@ def conduct(terminal: Terminal, work: Work, *, form: str, verbosity: int) -> int
     return summary.exit_code
 
 
-def _fact_log(terminal: Terminal, verbosity: int) -> Audience:
+def _fact_log(terminal: Terminal, *, bodies: bool) -> Audience:
     from foxbatch.cli import _logs
 
-    _logs.configure(
-        terminal.environ,
-        terminal.stderr,
-        verbosity=verbosity,
-        colour=terminal.err.is_terminal,
-    )
-    return _logs.FactLog(bodies=verbosity > 1)
+    coloured = terminal.err.is_terminal
+    _logs.configure(terminal.environ, terminal.stderr, colour=coloured)
+    return _logs.FactLog(bodies=bodies)
 
 
 async def _attended(

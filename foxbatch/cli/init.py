@@ -80,9 +80,9 @@ def _template(name: str) -> str:
 def _manifest_schema() -> str:
     import json
 
-    from foxbatch.schema import load_schema
+    from foxbatch.cli._editor import manifest_schema
 
-    return json.dumps(load_schema("manifest"), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(manifest_schema("foxapi"), indent=2, ensure_ascii=False) + "\n"
 
 
 def _add(folder: Path, name: str, text: str) -> tuple[Path, str]:

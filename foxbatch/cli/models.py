@@ -56,22 +56,39 @@ def models_command(
 
 @click.command()
 @click.argument("name", required=False, shell_complete=options.complete_schema)
+@click.option(
+    "--provider",
+    metavar="NAME|FILE",
+    shell_complete=options.complete_provider,
+    help="Whose models the schema of manifests knows; foxapi where left out.",
+)
 @click.pass_obj
-def schema_command(terminal: Terminal, *, name: str | None) -> int:
+def schema_command(
+    terminal: Terminal, *, name: str | None, provider: str | None
+) -> int:
     """Print a JSON Schema.
 
     Of manifests, provider files, ledger lines, or the requests of a model; without
-    NAME, the names there are.
+    NAME, the names there are. That of manifests is for editors: it has the models and
+    their parameters in it.
 
     \b
     Example:
-      foxbatch schema manifest > manifest.schema.json
+      foxbatch schema manifest > .foxbatch/manifest.schema.json
     """
+    from foxbatch.cli._editor import manifest_schema
     from foxbatch.schema import load_schema, schema_names
 
+    if provider is not None and name != "manifest":
+        raise UsageError(
+            "--provider needs the name manifest",
+            hint="Only the schema of manifests has models in it.",
+        )
     if name is None:
         for known in schema_names():
             terminal.emit(known)
+    elif name == "manifest":
+        terminal.emit_json(manifest_schema(provider or "foxapi"), indent=2)
     else:
         terminal.emit_json(load_schema(name), indent=2)
     return ExitCode.DONE

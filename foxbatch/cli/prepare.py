@@ -98,7 +98,7 @@ def _check(terminal: Terminal, path: str, instead: Instead, *, strict: bool) -> 
         checked = api.check(wanted)
     except InvalidError as error:
         return validation.Checked(shown, None, error.problems, strict)
-    return validation.Checked(shown, len(checked.jobs), checked.problems, strict)
+    return validation.Checked(shown, checked.jobs, checked.problems, strict)
 
 
 # ---- expand

@@ -5,9 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from foxbatch.canonical import Json
+from foxbatch.cli._settings import redact, secrets_of
 from foxbatch.cli._sources import Sources
 from foxbatch.cli._text import TAB_CELLS, cells, count, visible
 from foxbatch.errors import Position, Problem, Severity
@@ -30,13 +32,31 @@ _CHARACTERS_PER_CELL = 4  # looked at; a letter may carry several marks
 _WIDTH_IN_A_PIPE = 100
 
 
+def without(secrets: list[str], problem: Problem) -> Problem:
+    """Return *problem* without *secrets*, which a wrong file may have led to."""
+    if not secrets:
+        return problem
+    return replace(
+        problem,
+        message=redact(problem.message, secrets),
+        hint=redact(problem.hint, secrets),
+        related=tuple(
+            replace(one, message=redact(one.message, secrets))
+            for one in problem.related
+        ),
+        fix=tuple(replace(one, text=redact(one.text, secrets)) for one in problem.fix),
+    )
+
+
 # ---- For people
 
 
 def show(terminal: Terminal, console: Console, problems: Sequence[Problem]) -> None:
     """Print *problems* as text on one of the consoles of *terminal*."""
     width = console.width if console.is_terminal else _WIDTH_IN_A_PIPE
-    text = as_text(problems, terminal.sources, width=width)
+    terminal.sources.secrets = secrets = secrets_of(terminal.environ)
+    kept = [without(secrets, problem) for problem in problems]
+    text = as_text(kept, terminal.sources, width=width)
     console.print(text, end="", soft_wrap=True)
 
 
@@ -73,7 +93,8 @@ def _block(problem: Problem, sources: Sources, width: int) -> Text:
     block = Text()
     block.append(visible(f"{problem.position}: "), "bold")
     block.append(f"{problem.severity}: ", colour)
-    block.append(visible(_short(problem.message)), "bold")
+    said = visible(_short(problem.message))
+    block.append(said.replace("\n", f"\n{'':{gutter}}   "), "bold")
     block.append(f" [{problem.code}]\n", "dim")
     block.append(_excerpt(problem.position, sources, gutter, width, colour))
     for label, text in _remarks(problem):

@@ -103,13 +103,13 @@ def show_records(terminal: Terminal, records: Sequence[Record]) -> None:
     """Print one line per job with its files."""
     columns = [
         Column("JOB", style="cyan", whole=True),
-        Column("NAME", style="bold", cut=True, whole=True, rank=3),
+        Column("NAME", style="bold", cut=True, whole=True, rank=4),
         Column("PHASE"),
         Column("CREDITS", right=True, rank=1),
         Column("SECONDS", right=True, rank=5),
-        Column("FILE", cut=True, whole=True),
+        Column("FILE", whole=True),
         Column("SIZE", right=True, rank=2),
-        Column("MEDIA", style="dim", rank=4),
+        Column("MEDIA", style="dim", rank=3),
     ]
     rows = [row for record in records for row in _rows(record)]
     if rows:

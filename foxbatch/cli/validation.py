@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import foxbatch
 from foxbatch.canonical import Json
 from foxbatch.cli import github, problems as rendering
+from foxbatch.cli._settings import secrets_of
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import count, visible
 from foxbatch.cli.sarif import as_sarif
@@ -31,6 +32,11 @@ class Checked:
     problems: tuple[Problem, ...]
     strict: bool
 
+    def without(self, secrets: list[str]) -> Checked:
+        """Return the same without *secrets*, which may have got into what is wrong."""
+        problems = tuple(rendering.without(secrets, one) for one in self.problems)
+        return replace(self, problems=problems)
+
     @property
     def valid(self) -> bool:
         """Whether no problem counts as an error."""
@@ -42,6 +48,8 @@ class Checked:
 
 def show(terminal: Terminal, checked: Sequence[Checked], form: str) -> None:
     """Print *checked* as `text`, `json`, `github` or `sarif`."""
+    secrets = secrets_of(terminal.environ)
+    checked = [one.without(secrets) for one in checked]
     problems = [problem for one in checked for problem in one.problems]
     match form:
         case "json":

@@ -261,7 +261,7 @@ async def _is_private(host: str, *, look_up: bool) -> bool:
     if is_loopback(host) or host.endswith(".localhost"):
         return True
     try:
-        return not ipaddress.ip_address(host).is_global
+        return not _is_public(host)
     except ValueError:
         pass
     if not look_up:
@@ -270,7 +270,21 @@ async def _is_private(host: str, *, look_up: bool) -> bool:
         found = await anyio.getaddrinfo(host, None)
     except (OSError, UnicodeError):
         return False  # nothing is there, or a proxy knows: the request will tell
-    return any(
-        not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global
-        for *_, address in found
+    return not all(
+        _is_public(str(address[0]).partition("%")[0]) for *_, address in found
     )
+
+
+_TRANSLATED = ipaddress.ip_network(
+    "64:ff9b::/96"
+)  # RFC 6052: an IPv4 address at the end
+
+
+def _is_public(text: str) -> bool:
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        inside = address.ipv4_mapped or address.sixtofour
+        if address in _TRANSLATED:
+            inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        address = inside or address
+    return address.is_global and not address.is_multicast

@@ -147,7 +147,6 @@ class NotSent:
     """No byte of the request left: no task was made, and that is certain."""
 
     reason: str
-    evidence: Evidence = Evidence()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +170,6 @@ class TaskSeen:
 @dataclass(frozen=True, slots=True)
 class TaskMissing:
     """The service does not know the task now; it may in a moment."""
-
-    evidence: Evidence = Evidence()
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +263,7 @@ def classify_poll(
             return PollTrouble("the answer names no status", None, status)
         return TaskSeen(_view(provider, task, reply, evidence))
     if status in _MISSING_STATUSES:
-        return TaskMissing(evidence)
+        return TaskMissing()
     error = _error_of(reply)
     rule = provider.refusal(status, code=error.code, kind=error.kind)
     if rule is not None and rule.means in ("account", "address"):

@@ -10,7 +10,7 @@ requests   requests that cost more than they seem to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from foxbatch.errors import Problem
 from foxbatch.lint.requests import odd_requests
@@ -24,9 +24,12 @@ __all__ = ["lint"]
 
 
 def lint(
-    manifest: Manifest, provider: Provider, jobs: Sequence[Job]
+    manifest: Manifest, provider: Provider, jobs: Iterable[Job]
 ) -> Iterator[Problem]:
-    """Yield warnings and notes about a manifest and its valid *jobs*, in any order."""
+    """Yield warnings and notes about a manifest and its valid *jobs*, in any order.
+
+    The jobs are taken one at a time, and none is kept.
+    """
     yield from odd_spelling(manifest.document, provider)
     yield from odd_texts(manifest.document)
     yield from odd_requests(manifest, provider, jobs)

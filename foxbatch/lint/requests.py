@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping
 
 from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem
@@ -19,38 +18,65 @@ _SEED = "seed"
 
 
 def odd_requests(
-    manifest: Manifest, provider: Provider, jobs: Sequence[Job]
+    manifest: Manifest, provider: Provider, jobs: Iterable[Job]
 ) -> Iterator[Problem]:
-    """Yield what is odd about the requests of *jobs*, which are in expansion order."""
+    """Yield what is odd about the requests of *jobs*, which are in expansion order.
+
+    All of them are taken, one at a time; nothing is looked at that cannot be odd.
+    """
     specs = {spec.id: spec for spec in manifest.specs}
-    yield from _same_seed_again(manifest, specs, jobs)
-    yield from _lists(manifest, provider, specs, jobs)
+    seeds, lists = _Seeds(manifest, specs), _Lists(manifest, provider, specs)
+    looks = [each.look for each in (seeds, lists) if each.worthwhile]
+    for job in jobs:
+        for look in looks:
+            look(job)
+    yield from seeds.found
+    yield from lists.found
 
 
-def _same_seed_again(
-    manifest: Manifest, specs: dict[str, Spec], jobs: Sequence[Job]
-) -> Iterator[Problem]:
-    told: set[Position] = set()
-    for first, second in pairwise(jobs):
-        seed = second.request.get(_SEED)
-        if second.repeat != first.repeat + 1 or seed is None:
-            continue
-        if first.request != second.request:
-            continue  # it depends on the repeat
-        spec = specs[second.spec]
+class _Seeds:
+    """Finds repeats with the same seed.
+
+    Attributes:
+        worthwhile: Whether there can be any.
+        found: A problem for each place that gives such a seed.
+    """
+
+    def __init__(self, manifest: Manifest, specs: Mapping[str, Spec]) -> None:
+        self._manifest, self._specs = manifest, specs
+        self._told: set[Position] = set()
+        self._before: Job | None = None
+        self.worthwhile = any(
+            entry.n > 1 for spec in specs.values() for entry in spec.repeat
+        )
+        self.found: list[Problem] = []
+
+    def look(self, job: Job) -> None:
+        """Compare a job with the one before it."""
+        before, self._before = self._before, job
+        if before is None or job.repeat != before.repeat + 1:
+            return
+        seed = job.request.get(_SEED)
+        if seed is None or before.request != job.request:
+            return  # it depends on the repeat
+        spec = self._specs[job.spec]
         where = _source(spec, _SEED)
-        at = manifest.document.position(where, key=where == spec.where)
-        if at not in told:
-            told.add(at)
-            yield oddity(
-                "W-SEED-REPEAT",
-                f"the seed is {show(seed)} for every repeat: the same video may be "
-                "bought again",
-                at,
-                "For different takes remove the seed, or make it an axis instead of "
-                "using `repeat`.",
-                where=where,
-            )
+        at = self._manifest.document.position(where, key=where == spec.where)
+        if at not in self._told:
+            self._told.add(at)
+            self.found.append(_same_seed(seed, where, at))
+
+
+def _same_seed(seed: Json, where: Where, at: Position) -> Problem:
+    return oddity(
+        "W-SEED-REPEAT",
+        f"the seed is {show(seed)} for every repeat: the same video may be bought "
+        "again",
+        at,
+        "For different takes remove the seed, or make it an axis instead of using "
+        "`repeat`.",
+        where=where,
+    )
 
 
 def _source(spec: Spec, name: str) -> Where:
@@ -62,31 +88,46 @@ def _source(spec: Spec, name: str) -> Where:
     return ("defaults", "params", name) if name in spec.default_params else spec.where
 
 
-def _lists(
-    manifest: Manifest,
-    provider: Provider,
-    specs: dict[str, Spec],
-    jobs: Sequence[Job],
-) -> Iterator[Problem]:
-    """Yield a note for each list that would also be right value by value."""
-    lists = {spec.id: _lists_of(spec) for spec in specs.values()}
-    told: set[tuple[Where, str]] = set()
-    for job in jobs:
-        for name, value in lists[job.spec].items():
-            where = _source(specs[job.spec], name)
-            if (where, job.model) in told or job.request.get(name) != value:
+class _Lists:
+    """Finds lists that would also be right value by value.
+
+    Attributes:
+        worthwhile: Whether there are lists at all.
+        found: A note for each.
+    """
+
+    def __init__(
+        self, manifest: Manifest, provider: Provider, specs: Mapping[str, Spec]
+    ) -> None:
+        self._manifest, self._specs = manifest, specs
+        self._provider = provider
+        self._lists = {spec.id: _lists_of(spec) for spec in specs.values()}
+        self._told: set[tuple[Where, str]] = set()
+        self.worthwhile = any(self._lists.values())
+        self.found: list[Problem] = []
+
+    def look(self, job: Job) -> None:
+        """Try the values of each list of a job one by one."""
+        for name, value in self._lists[job.spec].items():
+            where = _source(self._specs[job.spec], name)
+            if (where, job.model) in self._told or job.request.get(name) != value:
                 continue
-            told.add((where, job.model))
-            checker = Checker(provider.models[job.model].schema)
+            self._told.add((where, job.model))
+            checker = Checker(self._provider.models[job.model].schema)
             if _each_alone_is_valid(checker, job, name, value):
-                yield oddity(
-                    "N-PARAM-LIST",
-                    f"{name} is one list of {len(value)} values in one request",
-                    manifest.document.position(where),
-                    "For a job with each of them, make it an axis of lists: "
-                    f"{name}: [[…], […]] in `matrix.axes`.",
-                    where=where,
-                )
+                at = self._manifest.document.position(where)
+                self.found.append(_one_list(name, value, where, at))
+
+
+def _one_list(name: str, value: list[Json], where: Where, at: Position) -> Problem:
+    return oddity(
+        "N-PARAM-LIST",
+        f"{name} is one list of {len(value)} values in one request",
+        at,
+        "For a job with each of them, make it an axis of lists: "
+        f"{name}: [[…], […]] in `matrix.axes`.",
+        where=where,
+    )
 
 
 def _lists_of(spec: Spec) -> dict[str, list[Json]]:

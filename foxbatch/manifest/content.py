@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from foxbatch.errors import InvalidError, Position, Problem
 from foxbatch.schema import suggest
+from foxbatch.sources import why_elsewhere
 from foxbatch.yaml12 import MAX_BYTES
 
 
@@ -16,12 +17,15 @@ def read_content(path: Path) -> bytes:
     """Return the bytes of the file at *path*.
 
     Raises:
-        InvalidError: It cannot be read, is no regular file, or is too large.
+        InvalidError: It cannot be read, is no regular file, is a link out of its
+            checkout, or is too large.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             what = "a folder" if path.is_dir() else "no regular file"
             raise _unreadable(path, f"it is {what}")
+        if why := why_elsewhere(path):
+            raise _unreadable(path, why)
         with path.open("rb") as file:
             return read_bounded(file)
     except OSError as error:

@@ -82,11 +82,12 @@ def _problem(prose: _Prose, file: str) -> Problem | None:
     message, offset = _plain_reason(prose.text, offset) or (problem.message, offset)
     tabs = len(prose.lead) - len(prose.lead.rstrip("\t"))
     end, meant = start + len(prose.text), _meant(prose.text)
+    first = start + offset
     closes = meant.startswith(prose.text)  # a quote that is never closed
     return replace(
         problem,
         message=message,
-        position=Position(file, line, start + offset, line, start + offset + 1),
+        position=Position(file, line, first, line, max(first, min(first + 1, end))),
         hint=problem.hint
         if closes
         else f"Put the text in quotes: {_short(meant, prose.text)}.",

@@ -97,7 +97,9 @@ def texts(document: Document) -> Iterator[Text]:
                 yield Text((*where, "matrix", part, index), entry, free=False)
         for name, values in mapping(matrix.get("axes")).items():
             at = (*where, "matrix", "axes", name)
-            yield Text((*at, "variants"), mapping(values).get("variants"), free=True)
+            if "variants" in mapping(values):
+                variants = mapping(values)["variants"]
+                yield Text((*at, "variants"), variants, free=True)
             for index, value in enumerate(items(values)):
                 free = name in _FREE_TEXT
                 yield Text((*at, index), value, free, prompt=name == "prompt")
@@ -158,7 +160,9 @@ def _line_of(document: Document, at: Position) -> Position | None:
 
 
 def _in_quotes(document: Document, at: Position | None) -> tuple[Edit, ...]:
-    return () if at is None else (Edit(at, quoted(document.source(at))),)
+    source = "" if at is None else document.source(at)
+    # Where nothing stands, nothing was meant; and quotes would touch the colon.
+    return () if at is None or not source else (Edit(at, quoted(source)),)
 
 
 # ---- What became of it
@@ -266,7 +270,10 @@ def _made_a_mapping(
     if all(inner is None for inner in value.values()):
         # Where nothing follows, its end is that of the lines after it.
         last = max(document.position((*where, one), key=True) for one in value)
-        at = replace(at, end_line=last.line)
+        if at.end_line > last.end_line:
+            rest = document.line(last.end_line)[last.end_column - 1 :]
+            end = last.end_column + rest.startswith(":")
+            at = replace(at, end_line=last.end_line, end_column=end)
     written = _line_of(document, at)
     meant = f"{key}: {show(value[key])}" if value[key] is not None else f"{key}:"
     source = meant if written is None else document.source(written)

@@ -10,9 +10,12 @@ expansion          the same for all specs of a manifest, with its size
 lookalikes         values that are the same to a person
 variables          the graph of `vars`
 rendering          templates per cell
-requests, jobs     bodies, checked against their model's schema; identities
+requests, checks   bodies, checked against their model's schema
 verdicts           what is wrong with one of them, and where
 attachments        local files in them
+job, work, jobs    jobs with their identity, one at a time
+moulds             jobs pressed from parts that were checked and encoded once
+duplicates         jobs that ask for the same (fingerprints, distinct)
 sizes              how large values may become
 names, outputs     for people
 """
@@ -20,7 +23,8 @@ names, outputs     for people
 from __future__ import annotations
 
 from foxbatch.matrix.expansion import MatrixCell, Prompt, cells
-from foxbatch.matrix.jobs import Also, Job, Origin, expand
+from foxbatch.matrix.job import Also, Job, Origin
+from foxbatch.matrix.jobs import expand
 from foxbatch.matrix.reporting import Report
 
 __all__ = ["Also", "Job", "MatrixCell", "Origin", "Prompt", "Report", "cells", "expand"]

@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from foxbatch import canonical
 from foxbatch.canonical import Json
@@ -39,6 +40,9 @@ from foxbatch.matrix.slugs import labels
 from foxbatch.schema import show, suggest
 
 _SHOWN_VALUES = 8
+
+Combination: TypeAlias = tuple[int, ...]
+"""A row number for each dimension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,12 @@ class Product:
         return size + sum(1 for _ in self.alone(unmatched))
 
     def cells(self, walked: Walked, *, most: int) -> Iterator[Cell]:
-        """Yield the cells in order, the stand-alone includes last.
+        """Yield the cells in order. Arguments as for `steps`."""
+        for step in self.steps(walked, most=most):
+            yield step if isinstance(step, Cell) else self.cell(step)
+
+    def steps(self, walked: Walked, *, most: int) -> Iterator[Combination | Cell]:
+        """Yield what the cells are in order, the stand-alone includes last.
 
         Args:
             walked: Is kept up to date; complete when the stand-alone includes come.
@@ -162,26 +171,27 @@ class Product:
         sampling = self.sampling
         if sampling is not None and sampling.num < min(self.size, most):
             left = iter(sampling.choose(left))
-        for at in left:
-            yield self._cell(at)
+        yield from left
         yield from self.alone(
             [i for i in self.includes if i.index not in walked.matched]
         )
 
-    def _left(self, walked: Walked) -> Iterator[tuple[int, ...]]:
-        """Yield what exclude leaves: a row number for each dimension."""
+    def _left(self, walked: Walked) -> Iterator[Combination]:
+        """Yield what exclude leaves."""
         waiting = list(self.includes)
         ranges = [range(len(dimension.rows)) for dimension in self.dimensions]
         for at in itertools.product(*ranges) if self.size else ():
-            if any(one.matches(at) for one in self.excludes):
+            if self.excludes and any(one.matches(at) for one in self.excludes):
                 continue
             walked.combinations += 1
-            for include in [one for one in waiting if one.filter.matches(at)]:
-                walked.matched.add(include.index)
-                waiting.remove(include)
+            if waiting:
+                for include in [one for one in waiting if one.filter.matches(at)]:
+                    walked.matched.add(include.index)
+                    waiting.remove(include)
             yield at
 
-    def _cell(self, at: Sequence[int]) -> Cell:
+    def cell(self, at: Combination) -> Cell:
+        """Return one combination as a cell."""
         choices = {
             name: self.dimensions[dimension].rows[at[dimension]][member]
             for name, (dimension, member) in self._columns.items()
@@ -198,9 +208,33 @@ class Product:
         for number in range(min(longest, most)):
             at = [number % len(dimension.rows) for dimension in self.dimensions]
             if not any(one.matches(at) for one in self.excludes):
-                yield self._cell(at)
+                yield self.cell(tuple(at))
         dead = [one for one in self.includes if one.filter.dead or not self.dimensions]
         yield from itertools.islice(self.alone(dead), most)
+
+    def number(self, at: Combination) -> int:
+        """Return the place of a combination among all, before exclude."""
+        number = 0
+        for dimension, row in zip(self.dimensions, at, strict=True):
+            number = number * len(dimension.rows) + row
+        return number
+
+    def combination(self, number: int) -> Combination:
+        """Return the combination at a place: the other way round."""
+        at: list[int] = []
+        for dimension in reversed(self.dimensions):
+            number, row = divmod(number, len(dimension.rows))
+            at.append(row)
+        return tuple(reversed(at))
+
+    def choice(self, axis: str, at: Combination) -> Choice:
+        """Return the value of an axis in a combination."""
+        dimension, member = self._columns[axis]
+        return self.dimensions[dimension].rows[at[dimension]][member]
+
+    def dimension_of(self, axis: str) -> int:
+        """Return the number of the dimension that an axis walks in."""
+        return self._columns[axis][0]
 
     def alone(self, includes: Sequence[Include]) -> Iterator[Cell]:
         """Yield the cells that *includes*, which match nothing, become.

@@ -11,6 +11,7 @@ from foxbatch.manifest import Manifest
 from foxbatch.matrix.axes import PROMPT, Allowance, Axis, Reading, zip_axes
 from foxbatch.matrix.cells import (
     Cell,
+    Combination,
     Product,
     Walked,
     read_product,
@@ -94,13 +95,18 @@ class Expansion:
 
     def walk(self) -> Iterator[Cell]:
         """Yield the cells; what only walking can tell is reported at the end."""
+        for step in self.steps():
+            yield step if isinstance(step, Cell) else self.product.cell(step)
+
+    def steps(self) -> Iterator[Combination | Cell]:
+        """Yield the cells, those of the product as combinations; reports as `walk`."""
         walked = Walked()
         empty = True
         # One cell more than there may be jobs is enough to see that they are too many.
         most = self.reading.manifest.max_jobs + 1
-        for cell in self.product.cells(walked, most=most):
+        for step in self.product.steps(walked, most=most):
             empty = False
-            yield cell
+            yield step
         spec = self.reading.spec
         if spec.doubtful:
             return  # what is wrong may be what makes the difference

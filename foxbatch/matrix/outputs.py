@@ -12,6 +12,7 @@ from foxbatch.matrix.slugs import inserted, safe_step
 from foxbatch.template import Template, TemplateError
 
 _ILLEGAL = re.compile(r'[<>:"\\|?*\x00-\x1f\x7f]')
+_SHORT = 1_000  # characters of a template, each of whose references gives 60 more
 _MAX_PATH = 200  # characters; leaves room for a run directory, a suffix, an extension
 
 
@@ -63,6 +64,8 @@ class Output:
             fault = "has a step . or .."
         elif not all(step.strip(" .") for step in steps):
             fault = "has an empty step"
+        elif steps[0] == ".partial":
+            fault = "begins with .partial, where downloads grow"
         elif found := _ILLEGAL.search(literal):
             fault = f"holds {found[0]!r}, which not every system allows in a name"
         if fault:
@@ -73,6 +76,12 @@ class Output:
                 self._reading.manifest.document.position(self.slot.where),
                 "Write names with / between them; they stay below artifacts/.",
             )
+
+    @property
+    def always_fits(self) -> bool:
+        """Return whether what was rendered once can be rendered for all such jobs."""
+        # Only names and ids change, and these are shorter than what is left.
+        return self._template is not None and len(self._template.text) < _SHORT
 
     def render(self, frame: Frame, *, name: str, job: JobId) -> str:
         """Return the path of one job: relative, POSIX, no extension.

@@ -58,6 +58,11 @@ class Repeats:
         return min(self._possible())
 
     @property
+    def always(self) -> int | None:
+        """Return how many there are of each; None where that depends on the cell."""
+        return self.least if self.fixed else None
+
+    @property
     def fixed(self) -> bool:
         """Return whether there are equally many of each."""
         return len(set(self._possible())) == 1

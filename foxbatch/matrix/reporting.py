@@ -17,7 +17,9 @@ Report: TypeAlias = Callable[[Problem], None]
 
 
 @dataclass(slots=True)
-class _Seen:
+class Seen:
+    """A problem, and how many jobs have it; one of them is called *example*."""
+
     problem: Problem
     example: str
     jobs: int = 0
@@ -33,15 +35,19 @@ class Tally:
     def __init__(self, report: Report, alone: Iterable[Where] = ()) -> None:
         self._report = report
         self._alone = [f"{pointer(where)}/" for where in alone]
-        self._seen: dict[tuple[str, str, Position], _Seen] = {}
+        self._seen: dict[tuple[str, str, Position], Seen] = {}
 
-    def add(self, problem: Problem, example: str, jobs: int = 1) -> None:
-        """Count one or more further *jobs* with *problem*, one called *example*."""
+    def add(self, problem: Problem, example: str, jobs: int = 1) -> Seen:
+        """Count one or more further *jobs* with *problem*, one called *example*.
+
+        More of them may be counted in what is returned.
+        """
         key = (problem.code, problem.message, problem.position)
         seen = self._seen.get(key)
         if seen is None:
-            seen = self._seen[key] = _Seen(problem, example)
+            seen = self._seen[key] = Seen(problem, example)
         seen.jobs += jobs
+        return seen
 
     def flush(self, *, counted: bool = True) -> None:
         """Report every problem with its count, in the order they were met.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from foxbatch import canonical
 from foxbatch.canonical import Json
 from foxbatch.errors import Position, Problem, Related
-from foxbatch.matrix.axes import PROMPT, UNSET, Choice, Reading
+from foxbatch.matrix.axes import PROMPT, PROMPT_ID, UNSET, Choice, Reading
 from foxbatch.matrix.cells import Cell, Product
 from foxbatch.matrix.rendering import SAID, Frame, Renderer, Slot
 from foxbatch.matrix.reporting import circle, meant_by, warning
@@ -53,6 +53,19 @@ class Draft:
     problems: list[Problem] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     files: dict[str, LocalFile] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What the value of one key of a request depends on.
+
+    Attributes:
+        axes: Names of axes; `prompt` also where only its label matters.
+        direct: Whether it is the value of the one axis, as it is.
+    """
+
+    axes: frozenset[str]
+    direct: bool = False
 
 
 class Recipe:
@@ -258,6 +271,48 @@ class Recipe:
         """Return the axes that change no request, in declared order."""
         used = {name for slot in self._all_slots() for name in slot.matrix}
         return [name for name in self._product.axes if name not in {*used, *self._fed}]
+
+    # ---- what a request depends on
+
+    def needs(self) -> dict[str, Need]:
+        """Return what each key of a request depends on, in the order of a request.
+
+        It holds for the cells of the product that no include adds anything to.
+        """
+        axes, found = self._product.axes, {MODEL: self._model_need()}
+        if PROMPT in axes and PROMPT in self._fed:
+            found[PROMPT] = self._prompt_need()
+        for name in {PROMPT: None, **self._defaults, **self._params, **axes}:
+            if name in self._params:
+                found[name] = self.slot_need(self._params[name])
+            elif name == PROMPT in axes or name == MODEL:
+                continue
+            elif name in axes and name in self._fed:
+                found[name] = Need(frozenset({name}), direct=True)
+            elif name in self._defaults:
+                found[name] = self.slot_need(self._defaults[name])
+        return found
+
+    def slot_need(self, slot: Slot) -> Need:
+        """Return what a slot depends on."""
+        axes = {PROMPT if name == PROMPT_ID else name for name in slot.matrix}
+        if slot.refers_to(PROMPT):
+            axes |= self._prompt_need().axes
+        return Need(frozenset(axes.intersection(self._product.axes)))
+
+    def _prompt_need(self) -> Need:
+        slots = [slot for slot in self._prompts.values() if slot is not None]
+        names = {name for slot in slots for name in slot.matrix} - {PROMPT, PROMPT_ID}
+        axes = {PROMPT, *names}.intersection(self._product.axes)
+        return Need(frozenset(axes), direct=not slots)
+
+    def _model_need(self) -> Need:
+        an_axis = MODEL in self._product.axes
+        if self._model is None or (
+            an_axis and MODEL in self._fed and not self._own_model
+        ):
+            return Need(frozenset({MODEL} if an_axis else ()), direct=an_axis)
+        return self.slot_need(self._model)
 
     # ---- one request
 

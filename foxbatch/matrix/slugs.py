@@ -18,7 +18,9 @@ _MAX_INSERTED = 60  # characters of one value in an output path
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
 _RATIO = re.compile(r"(?<=\d):(?=\d)")
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
+_RESERVED = re.compile(
+    r"(?:con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(?:\.|$)", re.IGNORECASE
+)
 _TEMPLATE = re.compile(r"\$\{\{.*?\}\}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
@@ -19,6 +18,8 @@ from foxbatch.provider.address import (
     is_loopback,
     variable_suffix,
 )
+from foxbatch.provider.files import confined, problem_at, read
+from foxbatch.provider.model_schemas import model_schema
 from foxbatch.provider.service import (
     Answers,
     Means,
@@ -33,16 +34,10 @@ from foxbatch.provider.service import (
 from foxbatch.schema import (
     Checker,
     load_schema,
-    pointer,
-    schema_names,
     show,
     suggest,
 )
-from foxbatch.sources import HIDDEN_HINT, find_root, why_hidden
 from foxbatch.yaml12 import Document, Where, parse
-
-MAX_FILE_BYTES = 1 << 20
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # Who the service is and which key it gets is said by each file itself: a file in a
 # checkout that starts from `foxapi` must not inherit FoxAPI's key.
@@ -142,8 +137,8 @@ def load_provider(
             hint=suggest(reference, [*builtin_names(), "./FILE.yaml"], "Providers"),
         )
     at = at or Position("--provider")
-    path = _confined(reference, base, at)
-    content = _read(path, reference, at)
+    path = confined(reference, base, at)
+    content = read(path, reference, at)
     shown = (base / reference).as_posix()
     return parse_provider(content, shown_as=shown, folder=path.parent)
 
@@ -183,57 +178,6 @@ def _builtin_bytes(name: str) -> bytes:
     return (resources.files("foxbatch") / "providers" / f"{name}.yaml").read_bytes()
 
 
-def _confined(written: str, base: Path, at: Position) -> Path:
-    """Return the file that *written* means, if it may be read at all.
-
-    What is wrong is said at the place that names it: an excerpt of the file itself
-    could be anybody's secret.
-    """
-    root = find_root(base)
-    try:
-        path = (base / written).resolve()
-    except (OSError, RuntimeError):  # links in a circle
-        raise _unreadable(written, "its links lead in a circle", at) from None
-    if not path.is_relative_to(root):
-        raise InvalidError(
-            (
-                Problem(
-                    "E-PATH-ESCAPE",
-                    f"{written} is outside the repository",
-                    at,
-                    "Copy the file into the repository and name it from there.",
-                ),
-            )
-        )
-    if why := why_hidden(written, path, root):
-        message = f"{written} is not read: {why}"
-        raise InvalidError((Problem("E-PATH-HIDDEN", message, at, HIDDEN_HINT),))
-    return path
-
-
-def _read(path: Path, written: str, at: Position) -> bytes:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise _unreadable(written, "it is no regular file", at)
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except FileNotFoundError:
-        raise _unreadable(written, "there is no such file", at) from None
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise _unreadable(written, reason, at) from None
-    if len(content) > MAX_FILE_BYTES:
-        message = f"{written} is larger than {MAX_FILE_BYTES:,} bytes"
-        raise InvalidError((Problem("E-FILE-SIZE", message, at),))
-    return content
-
-
-def _unreadable(written: str, why: str, at: Position) -> InvalidError:
-    hint = "A path starts at the folder of the file that names it."
-    message = f"{written} cannot be read: {why}"
-    return InvalidError((Problem("E-FILE-MISSING", message, at, hint),))
-
-
 def _check(document: Document, *, builtin: bool) -> None:
     """Raise `InvalidError` with everything that is wrong in the file itself."""
     checker = Checker(load_schema("provider"))
@@ -256,7 +200,7 @@ def _rules(document: Document, value: Mapping[str, Json]) -> Iterator[Problem]:
     """Yield what the schema cannot say."""
     like = value.get("like")
     if like is not None and like not in builtin_names():
-        yield _problem(
+        yield problem_at(
             document,
             ("like",),
             "E-PROVIDER-LIKE",
@@ -270,7 +214,7 @@ def _rules(document: Document, value: Mapping[str, Json]) -> Iterator[Problem]:
     for where in addresses:
         message = _address_fault(str(find(dict(value), (where,))))
         if message:
-            yield _problem(document, where, "E-PROVIDER-ADDRESS", message)
+            yield problem_at(document, where, "E-PROVIDER-ADDRESS", message)
 
 
 def _address_fault(text: str) -> str:
@@ -287,7 +231,7 @@ def _checkout_rules(document: Document, value: Mapping[str, Json]) -> Iterator[P
     """Yield what a provider file in a checkout must not say: it may be a stranger's."""
     provider_id = str(value["id"])
     if provider_id in builtin_names():
-        yield _problem(
+        yield problem_at(
             document,
             ("id",),
             "E-PROVIDER-ID",
@@ -296,7 +240,7 @@ def _checkout_rules(document: Document, value: Mapping[str, Json]) -> Iterator[P
         )
     allowed = f"FOXBATCH_KEY_{variable_suffix(provider_id)}"
     if value.get("key_env", allowed) != allowed:
-        yield _problem(
+        yield problem_at(
             document,
             ("key_env",),
             "E-PROVIDER-KEY",
@@ -305,7 +249,7 @@ def _checkout_rules(document: Document, value: Mapping[str, Json]) -> Iterator[P
         )
     for name in _OURS_ALONE:
         if name in value:
-            yield _problem(
+            yield problem_at(
                 document,
                 (name,),
                 "E-PROVIDER-KEY",
@@ -313,19 +257,6 @@ def _checkout_rules(document: Document, value: Mapping[str, Json]) -> Iterator[P
                 hint="Remove it.",
                 key=True,
             )
-
-
-def _problem(
-    document: Document,
-    where: Where,
-    code: str,
-    message: str,
-    *,
-    hint: str = "",
-    key: bool = False,
-) -> Problem:
-    position = document.position(where, key=key)
-    return Problem(code, message, position, hint=hint, pointer=pointer(where))
 
 
 def _merged(document: Document) -> _File:
@@ -347,98 +278,10 @@ def _schemas(
     for index, model in enumerate(file.models):
         position = document.position(("models", index, "schema"))
         try:
-            found[model.schema] = _schema(model.schema, folder, position)
+            found[model.schema] = model_schema(model.schema, folder, position)
         except InvalidError as error:
             problems += error.problems
     return found, list(dict.fromkeys(problems))
-
-
-def _schema(name: str, folder: Path | None, position: Position) -> Mapping[str, Json]:
-    if not name.startswith("."):
-        known = [each for each in schema_names() if each.startswith("models/")]
-        if name in known:
-            return load_schema(name)
-        message = f"no model schema {show(name)} comes with foxbatch"
-        hint = f"Write one of {', '.join(known)}, or a path that starts with a dot."
-        raise InvalidError((Problem("E-PROVIDER-SCHEMA", message, position, hint),))
-    if folder is None:
-        return {}
-    path = _confined(name, folder, position)
-    document = parse(_read(path, name, position), file=(folder / name).as_posix())
-    _check_schema(document)
-    assert isinstance(document.value, dict)  # noqa: S101  just checked
-    return document.value
-
-
-def _check_schema(document: Document) -> None:
-    """Raise `InvalidError` unless a model schema can be used without fetching more."""
-    problems = [
-        _problem(
-            document,
-            where,
-            "E-PROVIDER-SCHEMA",
-            f"{show(value)} is outside the file, and nothing is fetched",
-            hint="Put the definition under $defs and refer to it with #/$defs/….",
-        )
-        for where, value in _references(document.value)
-    ]
-    problems += [
-        _problem(
-            document,
-            where,
-            "E-PROVIDER-SCHEMA",
-            "patternProperties are not looked at in the schema of a model",
-            hint="Name the parameters under properties.",
-            key=True,
-        )
-        for where in _patterned(document.value)
-    ]
-    if not problems:
-        fault = _schema_fault(document.value)
-        if fault:
-            message = f"this is no JSON Schema: {fault}"
-            problems.append(_problem(document, (), "E-PROVIDER-SCHEMA", message))
-    if problems:
-        raise InvalidError(tuple(problems))
-
-
-def _schema_fault(value: Json) -> str:
-    if not isinstance(value, dict):
-        return "it must be a mapping"
-    try:
-        Checker(value)
-    except ValueError as error:
-        return str(error).partition("\n")[0]
-    return ""
-
-
-def _references(value: Json, where: Where = ()) -> Iterator[tuple[Where, str]]:
-    """Yield every place that would make a validator look elsewhere."""
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _references(item, (*where, index))
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            here = (*where, key)
-            if key in ("$ref", "$dynamicRef") and isinstance(item, str):
-                if not item.startswith("#"):
-                    yield here, item
-            elif key == "$schema" and isinstance(item, str):
-                if item.rstrip("#") != _DIALECT:
-                    yield here, item
-            else:
-                yield from _references(item, here)
-
-
-def _patterned(value: Json, where: Where = ()) -> Iterator[Where]:
-    """Yield every place whose keys are patterns, which may take for ever to match."""
-    steps = enumerate(value) if isinstance(value, list) else ()
-    inside = value.items() if isinstance(value, dict) else steps
-    for step, item in inside:
-        if step == "patternProperties":
-            yield (*where, step)
-        else:
-            yield from _patterned(item, (*where, step))
 
 
 def _provider(

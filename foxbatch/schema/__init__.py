@@ -34,6 +34,7 @@ from foxbatch.schema.causes import (
     sure_key,
 )
 from foxbatch.schema.explain import Explanation, Locate, Schema
+from foxbatch.schema.interplay import entangled
 from foxbatch.schema.words import (
     either,
     nearest,
@@ -54,6 +55,7 @@ __all__ = [
     "Locate",
     "Schema",
     "either",
+    "entangled",
     "load_schema",
     "nearest",
     "only_near",
@@ -65,6 +67,7 @@ __all__ = [
 ]
 
 _SUFFIX = ".schema.json"
+_MADE = ".editor"  # made of other schemas, and there only to be pointed to
 
 
 def load_schema(name: str) -> dict[str, Json]:
@@ -86,7 +89,8 @@ def schema_names() -> list[str]:
     """Return the names that `load_schema` knows, sorted."""
     found = _folder().rglob(f"*{_SUFFIX}")
     names = (path.relative_to(_folder()).as_posix() for path in found)
-    return sorted(name.removesuffix(_SUFFIX) for name in names)
+    plain = (name.removesuffix(_SUFFIX) for name in names)
+    return sorted(name for name in plain if not name.endswith(_MADE))
 
 
 @functools.cache

@@ -39,6 +39,7 @@ class Builder:
         self._anchors: dict[str, Node | None] = {}
         self._nodes = 0
         self._aliased = 0
+        self._end = (1, 1)
 
     def build(self, text: str) -> Node:
         """Return the root of the one document in *text*.
@@ -47,6 +48,8 @@ class Builder:
             yaml.MarkedYAMLError: The text is not YAML.
             InvalidError: It is empty, or too large or deep to go on.
         """
+        last = text.rfind("\n") + 1
+        self._end = (text.count("\n") + 1, len(text) - last + 1)
         events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         next(events)  # the start of the stream
         start = next(events)
@@ -61,7 +64,7 @@ class Builder:
             self._report(
                 "E-YAML-VERSION",
                 "%YAML 1.1 asks for other rules than this file is read by",
-                _span(start),
+                self._span(start),
                 "Remove the line: YAML 1.2 is read.",
             )
         root = self._node(next(events), events, 0)
@@ -71,7 +74,7 @@ class Builder:
             self._report(
                 "E-YAML-DOCUMENTS",
                 "a second document starts here, and a file holds one",
-                _span(after),
+                self._span(after),
                 "Remove the line `---`, or move what follows to a file of its own.",
             )
         return root
@@ -98,7 +101,7 @@ class Builder:
             raise self._fatal(
                 "E-YAML-NODES",
                 f"the file has more than {MAX_NODES:,} values",
-                _span(event),
+                self._span(event),
                 "Split it into several manifests.",
             )
         if depth > MAX_DEPTH:
@@ -108,7 +111,7 @@ class Builder:
         return self._fatal(
             "E-YAML-DEPTH",
             f"values are nested more than {MAX_DEPTH} deep",
-            _span(event),
+            self._span(event),
             "Nest less.",
         )
 
@@ -121,23 +124,23 @@ class Builder:
                 f"*{name} is used inside &{name} itself"
                 if itself
                 else f"*{name} refers to no anchor &{name}",
-                _span(event),
+                self._span(event),
                 f'Put "*{name}" in quotes if it is text.',
             )
-            return Node(None, _span(event), alias=True)
+            return Node(None, self._span(event), alias=True)
         self._aliased += target.size
         if self._aliased > MAX_ALIAS_NODES:
             raise self._fatal(
                 "E-YAML-ALIAS",
                 f"aliases expand to more than {MAX_ALIAS_NODES:,} values",
-                _span(event),
+                self._span(event),
                 "Write less with aliases; only `matrix.axes` should multiply.",
             )
         if depth + target.height > MAX_DEPTH:
             raise self._too_deep(event)
         return Node(
             target.value,
-            _span(event),
+            self._span(event),
             block=target.block,
             alias=True,
             keys=target.keys,
@@ -149,19 +152,19 @@ class Builder:
     def _sequence(self, event: Any, events: Iterator[Any], depth: int) -> Node:
         self._check_tag(event, "seq")
         items: list[Json] = []
-        node = Node(items, _span(event))
+        node = Node(items, self._span(event))
         while not isinstance(item := next(events), yaml.SequenceEndEvent):
             child = self._node(item, events, depth + 1)
             node.children[len(items)] = child
             items.append(child.value)
             _grow(node, child)
-        _close(node, event, item)
+        self._close(node, event, item)
         return node
 
     def _mapping(self, event: Any, events: Iterator[Any], depth: int) -> Node:
         self._check_tag(event, "map")
         items: dict[str, Json] = {}
-        node = Node(items, _span(event))
+        node = Node(items, self._span(event))
         while not isinstance(item := next(events), yaml.MappingEndEvent):
             key_node = self._node(item, events, depth + 1)
             key = self._key(key_node)
@@ -174,7 +177,7 @@ class Builder:
                 continue
             items[key] = child.value
             node.keys[key], node.children[key] = key_node.span, child
-        _close(node, event, item)
+        self._close(node, event, item)
         return node
 
     def _key(self, node: Node) -> str | None:
@@ -210,7 +213,7 @@ class Builder:
 
     def _scalar(self, event: Any) -> Node:
         text = event.value.translate(self._originals)
-        span = _span(event)
+        span = self._span(event)
         if event.style in {"|", ">"}:
             span = (*span[:2], span[0], span[1] + 1)
         node = Node(text, span, block=event.style in {"|", ">"})
@@ -227,7 +230,7 @@ class Builder:
         name = event.tag.removeprefix(_TAG)
         if event.tag.startswith(_TAG) and name == "str":
             return str(text)
-        value = self._resolve(text, _span(event))
+        value = self._resolve(text, self._span(event))
         kinds = {"null": type(None), "bool": bool, "int": int, "float": float}
         if name == "float" and type(value) is int:
             return float(value)
@@ -245,7 +248,7 @@ class Builder:
         self._report(
             "E-YAML-TAG",
             f"the tag {shown} is not known, or does not fit its value",
-            _span(event),
+            self._span(event),
             "Remove it, or put the whole value in quotes if it is text.",
         )
 
@@ -288,6 +291,21 @@ class Builder:
         )
         return 0
 
+    def _close(self, node: Node, start: Any, end: Any) -> None:
+        # A block collection "ends" where the next thing starts; people mean its last
+        # line.
+        if start.flow_style or not node.children:
+            finish = self._span(end)[2:]
+        else:
+            finish = max(child.span[2:] for child in node.children.values())
+        node.span = (*node.span[:2], *finish)
+
+    def _span(self, event: Any) -> Span:
+        # The parser's last line ends with a line break also where the file's does not.
+        start, end = event.start_mark, event.end_mark
+        first = min((start.line + 1, start.column + 1), self._end)
+        return *first, *min((end.line + 1, end.column + 1), self._end)
+
     def _report(
         self, code: str, message: str, span: Span, hint: str, *related: Related
     ) -> None:
@@ -310,23 +328,9 @@ def _short(digits: str) -> str:
     return digits if len(digits) <= _SHOWN_DIGITS else f"{digits[:_SHOWN_DIGITS]}…"
 
 
-def _span(event: Any) -> Span:
-    start, end = event.start_mark, event.end_mark
-    return start.line + 1, start.column + 1, end.line + 1, end.column + 1
-
-
 def _grow(node: Node, child: Node) -> None:
     node.size += child.size
     node.height = max(node.height, child.height + 1)
-
-
-def _close(node: Node, start: Any, end: Any) -> None:
-    # A block collection "ends" where the next thing starts; people mean its last line.
-    if start.flow_style or not node.children:
-        finish = _span(end)[2:]
-    else:
-        finish = max(child.span[2:] for child in node.children.values())
-    node.span = (*node.span[:2], *finish)
 
 
 def _kind(value: Json) -> str:

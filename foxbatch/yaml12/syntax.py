@@ -86,10 +86,7 @@ def explain(error: yaml.MarkedYAMLError, lines: list[str], file: str) -> Problem
     def problem(
         at: Any, message: str, hint: str, code: str = "E-YAML-SYNTAX"
     ) -> Problem:
-        row, column = at.line + 1, at.column + 1
-        return Problem(
-            code, message, Position(file, row, column, row, column + 1), hint
-        )
+        return Problem(code, message, _place(at, lines, file), hint)
 
     if slip := slip_near(said, lines, mark, start):
         return problem(slip, slip.message, slip.hint)
@@ -114,6 +111,14 @@ def explain(error: yaml.MarkedYAMLError, lines: list[str], file: str) -> Problem
             return problem(start if at == "start" else mark, message, hint)
     message = f"this is not YAML: {said}" + (f" {context}" if context else "")
     return problem(mark, message, "Put text with special characters in quotes.")
+
+
+def _place(mark: Any, lines: list[str], file: str) -> Position:
+    """Return the character at *mark*: the last one where the parser ran off the end."""
+    row = min(mark.line, len(lines) - 1)
+    length = len(lines[row])
+    start = min(mark.column, length) if row == mark.line else length
+    return Position(file, row + 1, start + 1, row + 1, min(start + 1, length) + 1)
 
 
 def _stray_colon(before: str) -> tuple[str, str]:
