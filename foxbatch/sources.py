@@ -361,6 +361,9 @@ class Sources:
             )
 
 
+_ALIKE = 0.7
+
+
 def _neighbour(path: Path) -> str:
     """Return a sentence with the file of nearly that name, or nothing."""
     try:
@@ -371,7 +374,12 @@ def _neighbour(path: Path) -> str:
         )
     except OSError:
         return ""
-    close = difflib.get_close_matches(path.name, names, n=1)
+    # Short names are alike by their ending: what counts is the part before the dot.
+    close = [
+        name
+        for name in difflib.get_close_matches(path.name, names, n=3)
+        if difflib.SequenceMatcher(None, path.stem, Path(name).stem).ratio() > _ALIKE
+    ]
     return f"Did you mean {close[0]}?" if close else ""
 
 

@@ -141,8 +141,10 @@ class Reference:
                 break
         else:
             close = _nearest(name, scope)
-            hint = f"Did you mean {close}? " if close else ""
-            hint += _ELSEWHERE.get(name, f"There is: {', '.join(sorted(scope))}.")
+            hint = f"There is: {', '.join(sorted(scope))}."
+            if close:
+                hint = f"Did you mean {_dotted((close, *self.path[1:]))}?"
+            hint = _ELSEWHERE.get(name, hint)
         return TemplateError(
             "E-REF-NAMESPACE",
             f'"{self}" cannot be used here: there is no {name}',

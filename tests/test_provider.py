@@ -295,7 +295,7 @@ class TestProviderFile:
                 MINE.replace("like: foxapi", "like: foxpai"),
                 "E-PROVIDER-LIKE",
                 2,
-                "'foxpai'",
+                '"foxpai"',
                 id="like an unknown one",
             ),
             pytest.param(
@@ -313,7 +313,7 @@ class TestProviderFile:
                 + "models: [{name: a, kind: video, endpoint: /v1, schema: nope}]\n",
                 "E-PROVIDER-SCHEMA",
                 6,
-                "'nope'",
+                '"nope"',
                 id="an unknown model schema",
             ),
         ],

@@ -129,7 +129,7 @@ def test_a_template_renders(text: str, expected: Json) -> None:
         pytest.param(
             "${{ matrx.a }}",
             "E-REF-NAMESPACE",
-            "Did you mean matrix? There is: matrix, repeat, vars.",
+            "Did you mean matrix.a?",
             id="a misspelt namespace",
         ),
         pytest.param(

@@ -55,7 +55,9 @@ class Checked:
 Notice: TypeAlias = Callable[[Sequence[Problem]], None]
 """Told once what is valid and probably not meant, if there is anything."""
 
-_MOST_LINTED = 10_000  # jobs; looking for what is odd must not be felt
+# Looking for what is odd must not be felt where nobody asked for it.
+_MOST_LINTED = 10_000  # jobs
+_MOST_TEXT = 500_000  # characters of a manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,9 @@ def _conclude(
         raise InvalidError(_in_order(problems, wanted.manifest))
     if notice is not None:
         some = tuple(islice(jobs, _MOST_LINTED))
-        odd = [*problems, *lint(wanted.manifest, wanted.provider, some)]
+        odd = list(problems)
+        if len(wanted.manifest.document.text) <= _MOST_TEXT:
+            odd += lint(wanted.manifest, wanted.provider, some)
         if odd:
             notice(_in_order(odd, wanted.manifest))
     return _in_order(problems, wanted.manifest)

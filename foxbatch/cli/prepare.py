@@ -162,8 +162,8 @@ def _jobs(
     from foxbatch import api
 
     if not only:  # and then no job has to be kept to tell what was meant
-        for one in wanted:
-            yield from api.expand(one)
+        for one, notice in zip(wanted, tellers, strict=True):
+            yield from api.expand(one, notice=notice)
         return
     from foxbatch.planner import Choice, as_planned
 

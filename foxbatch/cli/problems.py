@@ -27,6 +27,7 @@ _COLOURS = {
 }
 _MOST = 1_000  # shown; nobody reads more, and a stranger may have made a million
 _NARROWEST = 40
+_LONGEST = 1_000  # characters of a sentence
 _CHARACTERS_PER_CELL = 4  # looked at; a letter may carry several marks
 _WIDTH_IN_A_PIPE = 100
 
@@ -92,7 +93,8 @@ def _block(problem: Problem, sources: Sources, width: int) -> Text:
     block = Text()
     block.append(visible(f"{problem.position}: "), "bold")
     block.append(f"{problem.severity}: ", colour)
-    block.append(visible(problem.message).replace("\n", f"\n{'':{gutter}}   "), "bold")
+    said = visible(_short(problem.message))
+    block.append(said.replace("\n", f"\n{'':{gutter}}   "), "bold")
     block.append(f" [{problem.code}]\n", "dim")
     block.append(_excerpt(problem.position, sources, gutter, width, colour))
     for label, text in _remarks(problem):
@@ -113,7 +115,12 @@ def _remarks(problem: Problem) -> Iterator[tuple[str, str]]:
         such_as = f", such as {problem.example}" if problem.example else ""
         yield "in", count(problem.jobs, "job") + such_as
     if problem.hint:
-        yield "try", problem.hint
+        yield "try", _short(problem.hint)
+
+
+def _short(text: str) -> str:
+    """Return *text* as long as somebody reads: names may have any length."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _excerpt(

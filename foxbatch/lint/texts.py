@@ -48,20 +48,18 @@ def _leftover(document: Document, where: Where, value: str) -> Iterator[Problem]
     if "{" not in value and "<" not in value:
         return
     known = _references(document, where)
-    sure, likely = _SURE.search(value), _KNOWN.finditer(value)
-    found = [sure, *(one for one in likely if _named(one) in known)]
-    first = min(filter(None, found), key=lambda one: one.start(), default=None)
-    if first is None:
-        return
-    name = _named(first)
-    meant = known.get(name, f"vars.{name}")
-    yield oddity(
-        "W-TEMPLATE",
-        f"{first[0]} is sent as it stands here: it is no reference",
-        _within(document, where, first[0]),
-        f"Write ${{{{ {meant} }}}} if its value is meant.",
-        where=where,
-    )
+    likely = (one for one in _KNOWN.finditer(value) if _named(one) in known)
+    found = [*_SURE.finditer(value), *likely]
+    for one in sorted(found, key=lambda one: one.start()):
+        name = _named(one)
+        meant = known.get(name, f"vars.{name}")
+        yield oddity(
+            "W-TEMPLATE",
+            f"{one[0]} looks like a reference, and is sent as it stands here",
+            _within(document, where, one[0]),
+            f"Write ${{{{ {meant} }}}} if its value is meant.",
+            where=where,
+        )
 
 
 def _named(found: re.Match[str]) -> str:

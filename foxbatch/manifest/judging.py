@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from foxbatch.errors import Problem
-from foxbatch.manifest.cut import cut_by_commas, split_by_quotes
+from foxbatch.manifest.cut import Cut, cut_by_commas, split_by_quotes
 from foxbatch.manifest.faults import Doubts, doubts
+from foxbatch.manifest.misplaced import as_placed
 from foxbatch.manifest.operators import MISUSED
 from foxbatch.manifest.rules import rules
 from foxbatch.manifest.texts import eaten_text, with_quotes
@@ -40,16 +41,16 @@ def judged(document: Document) -> tuple[Document, list[Problem], Doubts]:
         guessed += [(*where[:-1], right) for where, right in names.items()]
     # A value that does not fit may be under a key that was meant otherwise after all.
     unsure = {pointer(where) for where in guessed}
-    found = list(_problems(document))
-    strays = [where for cut in cut_by_commas(document) for where in cut.strays]
+    cuts = list(cut_by_commas(document))
+    found = list(_problems(document, cuts))
+    strays = [where for cut in cuts for where in cut.strays]
     doubtful = doubts(document, [*document.problems, *found], guessed, strays)
     kept = [problem for problem in found if problem.pointer not in unsure]
     every = [*document.problems, *told, *kept]
     return document, list(with_quotes(every, document)), doubtful
 
 
-def _problems(document: Document) -> Iterator[Problem]:
-    cuts = list(cut_by_commas(document))
+def _problems(document: Document, cuts: Sequence[Cut]) -> Iterator[Problem]:
     eaten = [cut.problem for cut in cuts]
     eaten += [*split_by_quotes(document), *eaten_text(document)]
     broken = list(rules(document))
@@ -74,11 +75,12 @@ def _problems(document: Document) -> Iterator[Problem]:
 
 
 def _of_shape(document: Document) -> list[Problem]:
-    return _checker().problems(
+    found = _checker().problems(
         document.value,
         lambda where, key: document.position(where, key=key),
         subject="the manifest",
     )
+    return list(as_placed(found, document))
 
 
 @functools.cache

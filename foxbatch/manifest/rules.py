@@ -163,6 +163,9 @@ class _JobRules:
             return
         if misspelt(self._job, "model", "job"):
             return  # was reported
+        root = mapping(mapping(self._document.value).get("defaults"))
+        if any("model" in mapping(one.get("params")) for one in (self._job, root)):
+            return  # it is said that it stands there
         name = self._job.get("id")
         yield self._problem(
             "E-KEY-MISSING",

@@ -256,7 +256,7 @@ def _is_prose(value: dict[str, Json], *, nested: bool) -> bool:
     if len(value) > 1:
         return all(inner is None for inner in value.values())
     ((key, inner),) = value.items()
-    if key in _AXIS_FORMS:
+    if key in (*_AXIS_FORMS, "prompt"):
         return False
     if isinstance(inner, list | dict) and not nested:
         return False

@@ -131,8 +131,8 @@ class Reading:
         """Return whether anything is wrong at, in or around a part of the spec."""
         return self.manifest.doubts.touch((*self.spec.where, *steps))
 
-    def refuses(self, count: int) -> bool:
-        """Return whether *count* values of an axis are too many jobs, and report it.
+    def refuses(self, count: int, where: Where) -> bool:
+        """Return whether *count* values made at *where* are too many jobs; report it.
 
         Values take memory before their product is known to be too large. A few are
         not refused here, so that the whole number of jobs can be told.
@@ -140,7 +140,8 @@ class Reading:
         most = max(self.manifest.max_jobs, _FEW)
         if count <= most or self.spec.exclude or self.spec.sample is not None:
             return False
-        self.report(too_many_jobs(self.manifest, f"at least {count:,} jobs"))
+        wanted = f"at least {count:,} jobs"
+        self.report(too_many_jobs(self.manifest, wanted, where, count))
         return True
 
     def error(self, code: str, message: str, at: Position, hint: str = "") -> None:
@@ -175,7 +176,8 @@ def zip_axes(axes: Mapping[str, Axis], reading: Reading) -> list[Dimension]:
     """
     groups: dict[str, list[str]] = {}
     for index, group in enumerate(reading.spec.zips):
-        if reading.doubts("matrix", "zip", index):
+        known = all(name in axes for name in group)
+        if not known or reading.doubts("matrix", "zip", index):
             continue
         if _equally_long(group, index, axes, reading):
             groups.update(dict.fromkeys(group, group))

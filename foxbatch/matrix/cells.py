@@ -308,7 +308,8 @@ def _exclude(
     dimensions: Sequence[Dimension],
     reading: Reading,
 ) -> Filter | None:
-    if reading.doubts("matrix", "exclude", index):
+    known = all(axis_of(key) in axes for key in entry)
+    if not known or reading.doubts("matrix", "exclude", index):
         return None
     at = reading.position("matrix", "exclude", index)
     wanted = {key: _choice(entry, key, "exclude", index, reading) for key in entry}
@@ -396,13 +397,14 @@ def _choice(
 def report_unmatched_includes(
     product: Product, matched: set[int], reading: Reading
 ) -> None:
-    """Report the includes that fit no combination: most became jobs of their own."""
+    """Report the includes that fit no combination: most became jobs of their own.
+
+    All axes have to be whole: a combination may be what is missing.
+    """
     for include in product.includes:
         if include.index in matched or not product.axes:
             continue
-        if all(product.axes[axis_of(key)].whole for key in include.wanted):
-            reading.report(_unmatched(include, product.axes))
-        # Else the combination that it is about may be what is missing.
+        reading.report(_unmatched(include, product.axes))
 
 
 def _unmatched(include: Include, axes: Mapping[str, Axis]) -> Problem:

@@ -53,6 +53,7 @@ class Checks:
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
         self._checkers: dict[tuple[str, Parts], Checker] = {}
+        self._absent: dict[tuple[str, str], Problem] = {}
 
     def model(self, draft: Draft, recipe: Recipe) -> tuple[Model | None, list[Problem]]:
         """Return the model of a valid request, and what is wrong or odd about it."""
@@ -78,8 +79,14 @@ class Checks:
         if recipe.partial:
             return None, draft.problems
         notes = checker.notes(request, Locator(draft, recipe))
-        shown = [placed(note, draft, recipe) for note in notes]
+        shown = [self._once(placed(note, draft, recipe), note, draft) for note in notes]
         return None if draft.broken else known[asked], [*draft.problems, *shown]
+
+    def _once(self, problem: Problem, note: Problem, draft: Draft) -> Problem:
+        """Return *problem*, at its first place where it is about what is not there."""
+        if parameter_of(note) in draft.sources:
+            return problem
+        return self._absent.setdefault((problem.code, problem.message), problem)
 
     def checker(self, model: Model, *, parts: Parts = "all") -> Checker:
         """Return what checks requests of *model*, or *parts* of them."""

@@ -24,6 +24,7 @@ from foxbatch.matrix.sampling import note_of_whole_sample
 from foxbatch.matrix.variables import Variables, resolve
 from foxbatch.matrix.written import read_axes
 from foxbatch.sources import Sources, find_root
+from foxbatch.yaml12 import Where
 
 MAX_PRODUCT = 10_000_000
 
@@ -79,6 +80,16 @@ class Expansion:
     def exact(self) -> bool:
         """Return whether there are no more jobs than `least`."""
         return self.product.count is not None and self.repeats.fixed
+
+    @property
+    def source(self) -> Where:
+        """Return the place of what makes most of its jobs."""
+        spec, repeats = self.reading.spec, self.repeats.least
+        if repeats > (self.product.count or repeats):
+            return spec.repeat_where
+        if spec.axes or spec.include:
+            return (*spec.where, "matrix")
+        return (*spec.where, "prompts")
 
     def walk(self) -> Iterator[Cell]:
         """Yield the cells; what only walking can tell is reported at the end."""
@@ -171,7 +182,9 @@ def fits(expansions: list[Expansion], manifest: Manifest, report: Report) -> boo
     if is_doubtful(expansions, manifest):
         return False
     exact = all(one.exact for one in expansions)
-    report(too_many_jobs(manifest, f"{'' if exact else 'at least '}{least:,} jobs"))
+    largest = max(expansions, key=lambda one: one.least)
+    wanted = f"{'' if exact else 'at least '}{least:,} jobs"
+    report(too_many_jobs(manifest, wanted, largest.source, least))
     return False
 
 
@@ -197,9 +210,8 @@ def cells(manifest: Manifest, report: Report) -> Iterator[MatrixCell]:
             wanted += expansion.repeats.of(cell)
             if wanted > manifest.max_jobs:
                 if not is_doubtful(expansions, manifest):
-                    report(
-                        too_many_jobs(manifest, f"more than {manifest.max_jobs:,} jobs")
-                    )
+                    many = f"more than {manifest.max_jobs:,} jobs"
+                    report(too_many_jobs(manifest, many, expansion.source))
                 return
             prompt = cell.get(PROMPT)
             text = Prompt(prompt.label, str(prompt.value)) if prompt else None

@@ -133,7 +133,9 @@ def _too_many_lines(form: FileForm) -> bool:
     count = count_lines(text)
     if count > MAX_VALUES:
         raise too_many(count)
-    return form.form.get("dedupe") is not True and form.reading.refuses(count)
+    return form.form.get("dedupe") is not True and form.reading.refuses(
+        count, form.where
+    )
 
 
 def _whole_files(form: FileForm) -> list[Choice]:

@@ -146,6 +146,11 @@ def why_dead(wanted: Mapping[str, Json], axes: Mapping[str, Axis]) -> str:
         more = ", …" if len(values) > _SHOWN_VALUES else ""
         meant = closest(value, values)
         hint = f"{key} is never {_written(value)}; its values are: {shown}{more}."
+        if isinstance(value, list) and all(
+            any(matches(one, known) for known in values) for one in value
+        ):
+            instead = f"{{{key}: {{$in: {show(value)}}}}}"
+            return f"{hint} Write one entry per value, or {instead}."
         return hint if meant is None else f"{hint} Did you mean {show(meant)}?"
     return "No combination has all of these values."
 

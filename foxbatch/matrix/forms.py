@@ -69,7 +69,7 @@ def _computed(
         at = document.position((*place, *error.inside))
         reading.error(error.code, str(error), at, error.hint)
         return []
-    if reading.refuses(len(values)):
+    if reading.refuses(len(values), place):
         return []
     position = document.position(place)
     return [Choice(value, place, position, made=True) for value in values]

@@ -59,7 +59,8 @@ def _jobs(works: list[Work], manifest: Manifest, report: Report) -> Iterator[Job
                 yield found
         if index > manifest.max_jobs:
             if not is_doubtful([work.expansion for work in works], manifest):
-                report(too_many_jobs(manifest, f"more than {manifest.max_jobs:,} jobs"))
+                wanted = f"more than {manifest.max_jobs:,} jobs"
+                report(too_many_jobs(manifest, wanted, work.expansion.source))
             break
 
 

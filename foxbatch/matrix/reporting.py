@@ -125,12 +125,26 @@ def warning(code: str, message: str, at: Position, hint: str = "") -> Problem:
     return Problem(code, message, at, hint, severity)
 
 
-def too_many_jobs(manifest: Manifest, wanted: str) -> Problem:
-    """Return the problem of more jobs than `limits.max_jobs` allows."""
+def too_many_jobs(
+    manifest: Manifest, wanted: str, largest: Where, least: int = 0
+) -> Problem:
+    """Return the problem of more jobs than `limits.max_jobs` allows.
+
+    It stands at the limit, or where there is none at *largest*, the place of what
+    makes most of the jobs.
+    """
+    limit: Where = ("limits", "max_jobs")
+    is_set = find(manifest.document.value, (limit,)) is not None
+    where = limit if is_set else largest
+    enough = f"{least or 2 * manifest.max_jobs}"
+    hint = (
+        "raise limits.max_jobs" if is_set else f"add `limits: {{max_jobs: {enough}}}`"
+    )
+    said = "limits.max_jobs is" if is_set else "without limits.max_jobs the most is"
     return Problem(
         "E-MAX-JOBS",
-        f"the manifest asks for {wanted}, and limits.max_jobs is {manifest.max_jobs:,}",
-        manifest.document.position(("limits", "max_jobs")),
-        "Use fewer values, or raise limits.max_jobs if this is meant.",
-        pointer="/limits/max_jobs",
+        f"the manifest asks for {wanted}, and {said} {manifest.max_jobs:,}",
+        manifest.document.position(where, key=not is_set),
+        f"Use fewer values, or {hint} if this is meant.",
+        pointer=pointer(where),
     )

@@ -107,6 +107,7 @@ class Recipe:
         """Return whether the model may be named where something is wrong."""
         doubts, spec = self._reading.manifest.doubts, self._reading.spec
         own = doubts.touch((*spec.where, MODEL)) or not spec.names_known
+        own = own or MODEL in {**spec.params, **spec.default_params}
         return own or doubts.touch(("defaults", MODEL))
 
     def _slot(self, value: Json, where: Where) -> Slot:
@@ -195,17 +196,20 @@ class Recipe:
     def check(self, output: Slot) -> None:
         """Report conflicts between params and axes, and axes that nothing uses."""
         values = self._values()
+        if MODEL in {**self._params, **self._defaults}:
+            self._model_among_params()
         for name, slot in self._params.items():
             if name == MODEL:
-                self._model_among_params()
-            elif name in values and name in self._fed:
+                continue
+            if name in values and name in self._fed:
                 self._check_conflict(name, slot, values[name][0])
         if self._own_model and self._model and MODEL in values and MODEL in self._fed:
             self._check_conflict(MODEL, self._model, values[MODEL][0])
         slots = (*self._all_slots(), output)
         used = meant_by({name for slot in slots for name in slot.matrix}, values)
         models = self.models()
-        if not models or self.renderer.unread or self._reading.spec.doubtful:
+        unread = self.renderer.unread or bool(self._reading.variables.broken)
+        if not models or unread or self._reading.spec.doubtful:
             return  # not known: the parameters, or what is referred to
         known = [name for model in models for name in parameters(model)]
         folded = Counter(name.casefold() for name in values)
@@ -216,11 +220,12 @@ class Recipe:
                 self._unused(name, choices[0], known)
 
     def _model_among_params(self) -> None:
+        slot = self._params.get(MODEL) or self._defaults[MODEL]
         self._reading.error(
             "E-PARAM-CONFLICT",
             "the model stands among the parameters",
-            self._reading.position("params", MODEL, key=True),
-            "Write `model: …` beside `params`, not inside.",
+            self._reading.manifest.document.position(slot.where, key=True),
+            "Move it out of `params`: write `model: …` beside them, not inside.",
         )
 
     def _check_conflict(self, name: str, slot: Slot, choice: Choice) -> None:

@@ -18,6 +18,9 @@ from foxbatch.matrix.reporting import (
 from foxbatch.schema import nearest
 from foxbatch.template import Pattern, TemplateError
 
+_NAMESPACES = frozenset({"matrix", "let", "job", "repeat"})
+"""Any other may be `vars`, misspelt."""
+
 
 class Variables:
     """Values of `vars`, and which of them were used.
@@ -42,6 +45,11 @@ class Variables:
         """Remember what *pattern* uses; return whether all of it has a value."""
         names = set(_names(pattern))
         self._used |= names
+        self._used |= {
+            str(reference.path[1])
+            for _, reference in pattern.names
+            if reference.namespace not in _NAMESPACES and len(reference.path) > 1
+        }
         return self.are_sound(names)
 
     def are_sound(self, names: Iterable[str]) -> bool:

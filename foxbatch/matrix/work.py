@@ -23,7 +23,7 @@ from foxbatch.matrix.requests import Draft, Recipe, parameters
 from foxbatch.provider import Model
 from foxbatch.template import TemplateError
 
-_MOST_JUDGED = 1_000
+_MOST_JUDGED = 100
 _NO_JOB = JobId("a" * 20)
 
 

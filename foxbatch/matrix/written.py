@@ -127,6 +127,8 @@ def _unique(
 def _duplicate(axis: str, choice: Choice, first: Choice) -> Problem:
     what = "prompt" if axis == PROMPT else f"value of {axis}"
     lines = f"lines {first.position.line} and {choice.position.line}"
+    if first.position.line == choice.position.line:
+        lines = f"line {choice.position.line}"
     if first.position.file != choice.position.file:
         lines = f"{first.position} and {choice.position}"
     from_file = choice.where[-1] in KINDS and first.where == choice.where

@@ -204,7 +204,7 @@ def _rules(document: Document, value: Mapping[str, Json]) -> Iterator[Problem]:
             document,
             ("like",),
             "E-PROVIDER-LIKE",
-            f"there is no provider {like!r} to start from",
+            f"there is no provider {show(like)} to start from",
             hint=f"Write one of {', '.join(builtin_names())}.",
         )
     addresses: list[Where] = [("base_url",)] if "base_url" in value else []
@@ -235,7 +235,7 @@ def _checkout_rules(document: Document, value: Mapping[str, Json]) -> Iterator[P
             document,
             ("id",),
             "E-PROVIDER-ID",
-            f"{provider_id!r} is the id of a provider that comes with foxbatch",
+            f"{show(provider_id)} is the id of a provider that comes with foxbatch",
             hint="Write another id: it is part of the identity of every job.",
         )
     allowed = f"FOXBATCH_KEY_{variable_suffix(provider_id)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from foxbatch.canonical import Json
 from foxbatch.errors import InvalidError, Position, Problem
 from foxbatch.provider.files import confined, problem_at, read
-from foxbatch.schema import Checker, load_schema, schema_names
+from foxbatch.schema import Checker, load_schema, schema_names, show
 from foxbatch.yaml12 import Document, Where, parse
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,7 +32,7 @@ def model_schema(
         known = [each for each in schema_names() if each.startswith("models/")]
         if name in known:
             return load_schema(name)
-        message = f"no model schema {name!r} comes with foxbatch"
+        message = f"no model schema {show(name)} comes with foxbatch"
         hint = f"Write one of {', '.join(known)}, or a path that starts with a dot."
         raise InvalidError((Problem("E-PROVIDER-SCHEMA", message, position, hint),))
     if folder is None:

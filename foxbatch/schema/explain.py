@@ -146,7 +146,20 @@ class Explanation:
         words = either([TYPES[name] for name in names])
         message = f"{self._place} must be {words}, not {described(self._value)}"
         hint = self._choice_instead() or conversion(self._value, names)
+        if self._value is None and self._is_required():
+            hint = "Write a value."
         return self._problem("E-TYPE", message, hint)
+
+    def _is_required(self) -> bool:
+        """Return whether the value must be there."""
+        around = [outer for _, outer in _trail(self._schema, self._path[:-2])]
+        key = self._where[-1] if self._where else ""
+        wanted = (outer.get("required") for outer in around)
+        return any(isinstance(names, list) and key in names for names in wanted)
+
+    @property
+    def _path(self) -> list[str | int]:
+        return list(self._error.absolute_schema_path)
 
     def _choice_instead(self) -> str:
         """Return what to write where not even the right type would be right."""

@@ -118,14 +118,14 @@ class Builder:
     def _alias(self, event: Any, depth: int) -> Node:
         target = self._anchors.get(event.anchor)
         if target is None:
-            itself = event.anchor in self._anchors
+            itself, name = event.anchor in self._anchors, _short(event.anchor)
             self._report(
                 "E-YAML-ALIAS",
-                f"*{event.anchor} is used inside &{event.anchor} itself"
+                f"*{name} is used inside &{name} itself"
                 if itself
-                else f"*{event.anchor} refers to no anchor &{event.anchor}",
+                else f"*{name} refers to no anchor &{name}",
                 self._span(event),
-                f'Put "*{event.anchor}" in quotes if it is text.',
+                f'Put "*{name}" in quotes if it is text.',
             )
             return Node(None, self._span(event), alias=True)
         self._aliased += target.size
@@ -244,7 +244,7 @@ class Builder:
             self._unknown_tag(event)
 
     def _unknown_tag(self, event: Any) -> None:
-        shown = event.tag.replace(_TAG, "!!")
+        shown = _short(event.tag.replace(_TAG, "!!"))
         self._report(
             "E-YAML-TAG",
             f"the tag {shown} is not known, or does not fit its value",
