@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from foxbatch.cli._terminal import NobodyReadsError, Terminal, prepare
+from foxbatch.errors import ExitCode
 from tests.cli import MANIFEST
 
 pty = pytest.importorskip("pty", reason="terminals are POSIX")
@@ -22,6 +23,7 @@ pty = pytest.importorskip("pty", reason="terminals are POSIX")
 SLOW = MANIFEST.replace("A calm sea", '"A sea [sandbox:slow 6000]"')
 TRAFFIC = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 PATIENCE_S = 60
+FULL = Path("/dev/full")
 
 
 class AtTerminal:
@@ -226,6 +228,21 @@ class TestStreams:
 
             with pytest.raises(NobodyReadsError):
                 Terminal({}).emit("x")
+
+    @pytest.mark.skipif(not FULL.exists(), reason="needs a device that is always full")
+    @pytest.mark.parametrize("words", ["--version", "--help", "run --help", "models"])
+    def test_data_on_a_full_disk_is_no_bug(self, words: str) -> None:
+        with FULL.open("w") as full:
+            ended = subprocess.run(
+                [sys.executable, "-m", "foxbatch", *words.split()],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+
+        assert ended.returncode == ExitCode.RUN_DIR
+        assert "standard output cannot be written: No space left" in ended.stderr
 
     def test_words_that_nobody_reads_end_nothing(
         self, monkeypatch: pytest.MonkeyPatch

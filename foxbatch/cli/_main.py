@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,9 +14,7 @@ from foxbatch.cli._group import foxbatch_command
 from foxbatch.cli._settings import redact, secrets_of
 from foxbatch.cli._terminal import (
     NobodyReadsError,
-    OutputError,
     Terminal,
-    blocked,
     prepare,
 )
 from foxbatch.cli._text import visible
@@ -35,12 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     terminal = Terminal(os.environ)
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = foxbatch_command.main(
-            words, prog_name="foxbatch", standalone_mode=False, obj=terminal
-        )
+        # What click itself writes (help, versions, completions) is data as well.
+        with contextlib.redirect_stdout(terminal.stdout):
+            code = foxbatch_command.main(
+                words, prog_name="foxbatch", standalone_mode=False, obj=terminal
+            )
         terminal.stdout.flush()
     except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001  the outermost edge
-        return _end(_of_output(_cause(error)), terminal)
+        return _end(_cause(error), terminal)
     return code if isinstance(code, int) else ExitCode.DONE
 
 
@@ -52,13 +53,6 @@ def _cause(error: BaseException) -> BaseException:
         return next(leaf for leaf in leaves if not isinstance(leaf, FoxbatchError))
     first = most_urgent(*(leaf.exit_code for leaf in intended))
     return next(leaf for leaf in intended if leaf.exit_code is first)
-
-
-def _of_output(error: BaseException) -> BaseException:
-    """Return an error of stdout as such, where click wrote to it (help, versions)."""
-    if isinstance(error, OSError) and (reason := blocked(sys.stdout)):
-        return OutputError(reason)
-    return error
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
