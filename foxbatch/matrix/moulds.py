@@ -24,7 +24,7 @@ from foxbatch import canonical
 from foxbatch.canonical import Json
 from foxbatch.matrix import sizes
 from foxbatch.matrix.attachments import as_checked, as_identified, as_shown
-from foxbatch.matrix.axes import UNSET
+from foxbatch.matrix.axes import PROMPT, UNSET
 from foxbatch.matrix.cells import Combination, Product
 from foxbatch.matrix.checks import Checks
 from foxbatch.matrix.reporting import Seen
@@ -33,6 +33,7 @@ from foxbatch.provider import Model
 from foxbatch.schema import Checker, entangled
 
 _REMEMBERED = 1 << 16  # entries of one table; what was forgotten is made anew
+_RENDERED = 1 << 13  # and of one whose values may be long texts of their own
 _VERDICTS = 1 << 12
 _JOINED = 1 << 10
 _FAST = 16  # cells between two changes of what is joined, or more
@@ -86,7 +87,8 @@ class Table:
 
     def put(self, key: Key, members: Mapping[str, Json]) -> None:
         """Remember the values for some rows."""
-        if len(self.fragments) >= _REMEMBERED:
+        most = _REMEMBERED if self.column.alone else _RENDERED
+        if len(self.fragments) >= most:
             self.fragments.clear()
             self.shown.clear()
         self.fragments[key] = canonical.encode(dict(members))[1:-1]
@@ -148,7 +150,7 @@ class Mould:
     def __init__(
         self, recipe: Recipe, product: Product, checks: Checks, also: Need
     ) -> None:
-        self._product, self._checks = product, checks
+        self._recipe, self._product, self._checks = recipe, product, checks
         self._provider = checks.provider
         self._needs = recipe.needs()
         self._models = {model.name for model in recipe.models()}
@@ -242,14 +244,19 @@ class Mould:
         return True
 
     def _add_value(self, table: Table, verdict: Verdict, at: Combination) -> bool:
-        """Check the plain value of an axis beside others that are known to be valid."""
-        name = table.column.alone
-        value = self._product.choice(name, at).value if name else []
+        """Check a plain value, or a prompt, beside others that were found valid."""
+        name, value = table.column.alone, cast("Json", [])
+        if name:
+            value = self._product.choice(name, at).value
+        elif table.column.names == (PROMPT,) and not table.column.judged:
+            name, value = PROMPT, self._recipe.prompt(self._product.cell(at)) or []
         if isinstance(value, list | dict):
             return False  # it may hold files, or have to be rendered
         valid = verdict.checker.is_valid({**verdict.sample, name: value})
         if valid:
-            table.put(table.column.pick(at), {name: value})
+            key = table.column.pick(at)
+            table.put(key, {name: value})
+            table.shown[key] = {name: value}
         return valid
 
     def request(self, at: Combination) -> dict[str, Json] | None:

@@ -316,6 +316,22 @@ class Recipe:
 
     # ---- one request
 
+    def prompt(self, cell: Cell) -> str | None:
+        """Return the text of a prompt that stands in requests as the cell gives it.
+
+        None where that is not so, also where it cannot be rendered, or is no text.
+        """
+        choice = cell.get(PROMPT)
+        if choice is None or choice.broken or PROMPT in self._params:
+            return None
+        slot, value = self._prompts.get(choice), choice.value
+        try:
+            if slot is not None:
+                value = self.renderer.render(slot, Frame.of(cell, 1))
+        except TemplateError:
+            return None
+        return value if isinstance(value, str) else None
+
     def draft(self, cell: Cell, repeat: int) -> Draft:
         """Return the request of one job; what cannot be rendered is noted in it."""
         draft = Draft(cell, Frame.of(cell, repeat))

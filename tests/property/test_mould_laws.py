@@ -31,7 +31,7 @@ AXES: dict[str, list[Json]] = {
     "enhance_prompt": [True, UNSET],
     "model": ["veo-3.1", "veo-3.1-fast", "kling"],
     "time": ["dawn", "dusk"],
-    "shot": [{"text": "near", "seconds": 4}, {"text": "far", "seconds": 8}],
+    "shot": [{"text": "near", "seconds": 4}, {"text": "far", "seconds": 8, "mm": 50}],
 }
 PROMPTS: list[Json] = [
     "plain",
@@ -41,6 +41,8 @@ PROMPTS: list[Json] = [
     "in a ${{ let.mood }} way",
     "called ${{ matrix.prompt_id }}",
     "take ${{ repeat }}",
+    "${{ matrix.shot.text }} in ${{ matrix.time }} with ${{ matrix.shot.mm }}",
+    "${{ matrix.seed }}",
     {"id": "shot", "text": "${{ matrix.shot.text }}"},
     " ",
 ]
