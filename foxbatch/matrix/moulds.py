@@ -2,8 +2,9 @@
 
 The first job with a new value is made the plain way: rendered, checked against its
 model's schema, encoded. What that showed is kept: each part of the request as canonical
-JSON, by the rows of the axes that it depends on, and that the values are valid. A job
-all of whose parts are known is a few look-ups and one digest, and as it would have been
+JSON, by the rows of the axes that it depends on, and that the values are valid. A new
+prompt or plain value that is judged by itself is checked beside those. A job all of
+whose parts are known is a few look-ups and one digest, and as it would have been
 made the plain way, to the byte (tests/property/test_mould_laws.py).
 
 Its parts being valid is enough where the schema judges them each by itself. Values that
