@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from foxbatch.canonical import Json
 from foxbatch.cli._sources import Sources
@@ -139,6 +139,11 @@ class _Watched(io.TextIOBase):
     @property
     def encoding(self) -> str:  # type: ignore[override]  # typeshed has an attribute
         return self._stream.encoding
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """Where click writes what shells ask for to complete a command."""
+        return self._stream.buffer
 
     def isatty(self) -> bool:
         return self._stream.isatty()
