@@ -257,7 +257,8 @@ class Mould:
         if valid:
             key = table.column.pick(at)
             table.put(key, {name: value})
-            table.shown[key] = {name: value}
+            if not table.column.alone:  # or it stands in the axis
+                table.shown[key] = {name: value}
         return valid
 
     def request(self, at: Combination) -> dict[str, Json] | None:
