@@ -301,6 +301,31 @@ def test_no_field_is_made_before_somebody_asks_for_it() -> None:
     assert made_at_once == found[:1]  # further prompts are rendered, and no more
 
 
+def test_prompts_with_and_without_references_are_rendered_for_themselves() -> None:
+    found = jobs_of(
+        """
+prompts: ["${{ matrix.tag }} fox", a dog]
+matrix: {axes: {tag: [a, b]}}
+"""
+    )
+
+    texts = [job.prompt.text for job in found if job.prompt is not None]
+    assert sorted(texts[:2]) == ["a fox", "b fox"]
+    assert set(texts[2:]) == {"a dog"}
+
+
+def test_a_prompt_that_cannot_be_rendered_makes_no_job() -> None:
+    found = jobs_of(
+        """
+prompts: ["a lens of ${{ matrix.shot.mm }} mm"]
+matrix: {axes: {shot: [{mm: 50}, {cm: 5}, {mm: 85}]}}
+"""
+    )
+
+    texts = [job.prompt.text for job in found if job.prompt is not None]
+    assert texts == ["a lens of 50 mm", "a lens of 85 mm"]
+
+
 class Strict(Checker):
     """A checker whose fast half refuses what the explaining half finds valid."""
 
