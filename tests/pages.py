@@ -188,6 +188,11 @@ def whole_provider(part: str) -> str:
     return "".join([*usual, part])
 
 
+def whole_plan(part: str) -> str:
+    """Return a fault plan that holds *part*, which may be one already."""
+    return part if "foxbatch" in dict(_chunks(part)) else f"foxbatch: 1\n{part}"
+
+
 def _chunks(part: str) -> Iterator[tuple[str, str]]:
     """Yield the top-level keys of *part*, each with its lines."""
     starts = list(re.finditer(r"^([\w-]+):", part, re.MULTILINE))

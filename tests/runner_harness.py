@@ -40,7 +40,7 @@ from foxbatch.runner import (
     StopButton,
     run_batch,
 )
-from foxbatch.sandbox import Clip, Sandbox, SandboxTransport
+from foxbatch.sandbox import Recipe, Sandbox, SandboxTransport
 from tests.conftest import LoopClock
 
 BASE_URL = "http://127.0.0.1:8"
@@ -179,7 +179,7 @@ class Service(httpx.AsyncBaseTransport):
         return list(self.sandbox.takes.values())
 
 
-def _film(_clip: Clip) -> bytes:
+def _film(_recipe: Recipe) -> bytes:
     return FILM
 
 

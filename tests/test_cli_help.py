@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,15 +23,17 @@ from foxbatch.cli import checks
 from foxbatch.cli._group import foxbatch_command
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli.models import values
-from foxbatch.cli.sandbox import explain
+from foxbatch.cli.sandbox import explain, known_switches
 from foxbatch.client import PollDenied, PollTrouble
 from foxbatch.provider import load_provider
 from foxbatch.sandbox import EmbeddedSandbox, SandboxOptions
+from foxbatch.sandbox.faults import names
 from foxbatch.schema import load_schema, schema_names
 from tests.cli import Type
 
 KEY = "sk-secret-key"
-EDITORS = Path(__file__).parents[1] / "schemas" / "manifest.editor.schema.json"
+ROOT = Path(__file__).parents[1]
+EDITORS = ROOT / "schemas" / "manifest.editor.schema.json"
 
 
 class TestModels:
@@ -165,6 +168,7 @@ class TestCompletion:
             pytest.param("foxbatch models veo-3.1-", {"veo-3.1-fast"}, id="models"),
             pytest.param("foxbatch schema man", {"manifest"}, id="schemas"),
             pytest.param("foxbatch plan --provider s", {"sandbox"}, id="providers"),
+            pytest.param("foxbatch run --faults fl", {"flaky"}, id="fault plans"),
             pytest.param(
                 "foxbatch validate --format s", {"sarif"}, id="values of options"
             ),
@@ -263,7 +267,7 @@ class TestDoctor:
     def test_service_is_asked_only_online(
         self, type_: Type, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with EmbeddedSandbox(SandboxOptions(keys=frozenset({KEY}))) as sandbox:
+        with EmbeddedSandbox(SandboxOptions(keys={KEY: None})) as sandbox:
             monkeypatch.setenv("FOXAPI_BASE_URL", sandbox.url)
             monkeypatch.setenv("FOXAPI_API_KEY", KEY)
 
@@ -350,7 +354,7 @@ class TestSandbox:
         if shutil.which("curl") is None:
             pytest.skip("curl is not installed")
         monkeypatch.setenv("FOXAPI_API_KEY", KEY)
-        with EmbeddedSandbox(SandboxOptions(keys=frozenset({KEY}))) as served:
+        with EmbeddedSandbox(SandboxOptions(keys={KEY: None})) as served:
             explain(Terminal({}), served.url, needs_key=True)
             told = capsys.readouterr().err
             script = told.partition("By hand:\n")[2].partition("\n  curl -s http")[0]
@@ -373,6 +377,62 @@ class TestSandbox:
 
         assert ended.code == 2
         assert f"127.0.0.1:{port} cannot be used" in ended.err
+
+
+class TestSandboxOptions:
+    def test_fault_plans_are_listed(self, type_: Type) -> None:
+        ended = type_("sandbox", "--list-faults")
+
+        listed = [line.split()[0] for line in ended.out.splitlines()]
+        assert ended.code == 0
+        assert listed == ["PLAN", *names()]
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (("--faults", "flake"), "Did you mean flaky?"),
+            (("--faults", "./none.yaml"), "none.yaml cannot be read"),
+            (("--switch", "refund=failed"), "Did you mean refunds?"),
+            (("--switch", "refunds=maybe"), "It can be: never, failed."),
+            (("--switch", "refunds"), 'switch refunds cannot be ""'),
+            (("--key", "two words"), "visible ASCII"),
+            (("--key", "k=some"), "is no whole number"),
+            (("--workers", "0"), "0 is too small"),
+        ],
+        ids=" ".join,
+    )
+    def test_what_is_not_there_is_refused(
+        self, options: tuple[str, ...], said: str, type_: Type
+    ) -> None:
+        ended = type_("sandbox", *options)
+
+        assert ended.code in {2, 3}
+        assert said in ended.err
+
+    def test_options_reach_the_service(self) -> None:
+        command = [sys.executable, "-m", "foxbatch", "sandbox", "--key", f"{KEY}=7"]
+        more = ["--switch", "retry-after=none", "--faults", "echo"]
+        with subprocess.Popen(
+            [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process:
+            assert process.stdout is not None
+            url = json.loads(process.stdout.readline())["url"]
+            headers = {"Authorization": f"Bearer {KEY}"}
+            with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+                left = client.get("/v1/account/credits").json()["credits_left"]
+                plan = client.get("/sandbox/overview").json()["plan"]["name"]
+                keyless = httpx.get(f"{url}/v1/models", timeout=30).status_code
+            process.terminate()
+
+        assert (left, plan, keyless) == (7, "echo", 401)
+
+    def test_every_switch_and_its_values_are_documented(self) -> None:
+        page = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
+        rows = re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \|", page, re.MULTILINE)
+
+        told = {name: tuple(re.findall(r"`(\w+)`", values)) for name, values in rows}
+
+        assert told == known_switches()
 
 
 class TestChecks:

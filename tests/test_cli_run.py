@@ -160,6 +160,52 @@ class TestRun:
 
         assert "FOXBATCH_SEEN" not in os.environ
 
+    def test_the_sandbox_misbehaves_as_it_is_told(self, sea: Path, type_: Type) -> None:
+        Path("lost.yaml").write_text(
+            "foxbatch: 1\nrules: [{name: lost, on: submit, do: {drop: true}}]\n"
+        )
+
+        ended = type_("run", sea, *FAST, "--faults", "lost.yaml")
+
+        assert ended.code == 11
+        assert phases(type_, sea)["held"] == 2
+
+    @pytest.mark.parametrize(
+        ("options", "code", "said"),
+        [
+            (("--faults", "flake"), 2, "Did you mean flaky?"),
+            (
+                ("--faults", "wrong.yaml"),
+                3,
+                'error: the file has no "rules"',
+            ),
+            (
+                ("--provider", "foxapi", "--faults", "flaky"),
+                2,
+                "FoxAPI cannot be told what to do wrong",
+            ),
+        ],
+        ids=["no such plan", "a plan that is wrong", "another service"],
+    )
+    def test_a_fault_plan_that_cannot_be_is_refused_before_anything(
+        self,
+        options: tuple[str, ...],
+        code: int,
+        said: str,
+        *,
+        sea: Path,
+        type_: Type,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("FOXAPI_API_KEY", "sk-secret-key")
+        Path("wrong.yaml").write_text("foxbatch: 1\n")
+
+        ended = type_("run", sea, *options, "--yes")
+
+        assert (ended.code, ended.out) == (code, "")
+        assert said in ended.err
+        assert not list(Path().rglob("*.jsonl"))
+
     def test_stop_after_leaves_the_rest_running(self, sea: Path, type_: Type) -> None:
         sea.write_text(SLOW)
 

@@ -25,6 +25,8 @@ from foxbatch.lifecycle import Phase
 from foxbatch.planner import Action
 from foxbatch.provider import parse_provider
 from foxbatch.results import Record
+from foxbatch.sandbox import faults
+from foxbatch.sandbox.faults import read_plan
 from foxbatch.schema import load_schema
 from tests.pages import (
     PAGES,
@@ -40,6 +42,7 @@ from tests.pages import (
     shown,
     steps,
     whole_manifest,
+    whole_plan,
     whole_provider,
 )
 
@@ -239,6 +242,9 @@ def test_an_example_is_valid_or_has_the_problem_it_stands_under(
 
 
 def problems_of(block: Block, folder: Path) -> tuple[Problem, ...]:
+    if re.search(r"^rules:", block.text, re.MULTILINE):
+        plan = whole_plan(block.text)
+        return problems_in(lambda: read_plan(plan, shown_as="it.yaml"))
     is_provider = "E-PROVIDER" in block.heading and "UNKNOWN" not in block.heading
     if is_provider or re.search(r"^(like|models|base_url):", block.text, re.MULTILINE):
         content = whole_provider(block.text).encode()
@@ -340,6 +346,57 @@ def test_every_key_of_a_provider_file_is_told() -> None:
     told = words_of(DOCS / "provider-file.md")
 
     assert keys_of(load_schema("provider")) - told == set()
+
+
+def test_every_key_of_a_fault_plan_is_told() -> None:
+    told = words_of(DOCS / "fault-plans.md")
+
+    assert keys_of(load_schema("faults")) - told == set()
+
+
+def test_every_word_of_a_fault_plan_is_told() -> None:
+    told = words_of(DOCS / "fault-plans.md")
+
+    assert {*enums_of(load_schema("faults"))} - told == set()
+
+
+def test_every_fault_plan_is_told_with_its_title() -> None:
+    page = DOCS / "fault-plans.md"
+    rows = [f"| `{plan.name}` | {plan.title} |\n" for plan in faults.listing()]
+    table = re.compile(r"(?<=\| plan \| \|\n\|---\|---\|\n)(\|.*\n)*")
+    if UPDATES:
+        text = page.read_text(encoding="utf-8")
+        page.write_text(table.sub("".join(rows), text), encoding="utf-8")
+        return
+
+    found = table.search(page.read_text(encoding="utf-8"))
+    assert found is not None
+    assert found[0] == "".join(rows)
+
+
+def test_every_behaviour_is_told_with_its_fault_plans() -> None:
+    """Plans that show many of them at once are left out."""
+    rows = re.findall(
+        r"^\| (\d+) \| .+ \| (.+) \|$", prose(DOCS / "fault-plans.md"), re.MULTILINE
+    )
+    told = {int(number): re.findall(r"`([\w-]+)`", plans) for number, plans in rows}
+    shown = [plan for plan in faults.listing() if len(plan.behaviours) <= 3]
+
+    assert told == {
+        number: [plan.name for plan in shown if number in plan.behaviours]
+        for number in range(1, 51)
+    }
+    assert {int(n) for n, plans in rows if plans == "always there"} <= faults.ALWAYS
+
+
+def enums_of(schema: object) -> Iterator[str]:
+    """Yield the words that *schema* lists as choices."""
+    inner: Iterable[object] = schema if isinstance(schema, list) else ()
+    if isinstance(schema, dict):
+        yield from (word for word in schema.get("enum", ()) if isinstance(word, str))
+        inner = schema.values()
+    for each in inner:
+        yield from enums_of(each)
 
 
 def words_of(page: Path) -> set[str]:

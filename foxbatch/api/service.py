@@ -7,13 +7,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from foxbatch import access
 from foxbatch.access import Access
 from foxbatch.api.place import Place
-from foxbatch.errors import KeyUnusableError
+from foxbatch.errors import KeyUnusableError, UsageError
 from foxbatch.planner import Choice
 from foxbatch.provider import Provider
+
+if TYPE_CHECKING:
+    from foxbatch.sandbox.faults import Plan
 
 SANDBOX_SPEED = 20.0
 """How much faster than real the embedded sandbox is unless told otherwise."""
@@ -37,6 +41,7 @@ class RunOptions:
         dotenv: Values of `.env` in the working directory.
         speed: How much faster than real the embedded sandbox is.
         seed: Seed of the embedded sandbox.
+        faults: What it does wrong: the name of a fault plan, or the path of one.
     """
 
     out: Path | None = None
@@ -52,6 +57,7 @@ class RunOptions:
     dotenv: Mapping[str, str | None] = field(default_factory=dict)
     speed: float = SANDBOX_SPEED
     seed: int = 0
+    faults: str | None = None
 
 
 def find_access(
@@ -84,10 +90,30 @@ def find_access(
 
 
 def known_access(provider: Provider, options: RunOptions) -> Access | None:
-    """Return where to ask; None for a sandbox that has to be started first."""
+    """Return where to ask; None for a sandbox that has to be started first.
+
+    Raises:
+        UsageError: There is no such fault plan, or it is meant for another service.
+        InvalidError: The fault plan is wrong.
+    """
     if provider.embedded and not options.base_url:
+        _fault_plan(options)  # before anything begins
         return None
+    if options.faults is not None:
+        raise UsageError(
+            f"{provider.title} cannot be told what to do wrong",
+            hint="Rehearse with --provider sandbox, or start `foxbatch sandbox` with "
+            "--faults and name its address.",
+        )
     return find_access(provider, options)
+
+
+def _fault_plan(options: RunOptions) -> Plan | None:
+    if options.faults is None:
+        return None
+    from foxbatch.sandbox.faults import choose
+
+    return choose(options.faults)
 
 
 @contextmanager
@@ -104,6 +130,8 @@ def reached(
         return
     from foxbatch.sandbox import EmbeddedSandbox, SandboxOptions
 
-    pretended = SandboxOptions(seed=options.seed, speed=options.speed)
+    pretended = SandboxOptions(
+        seed=options.seed, speed=options.speed, plan=_fault_plan(options)
+    )
     with EmbeddedSandbox(pretended, state_dir=place.sandbox) as sandbox:
         yield find_access(provider, options, sandbox.url)

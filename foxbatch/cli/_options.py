@@ -116,6 +116,24 @@ class Folder(click.Path):
         return super().convert(value, param, ctx)
 
 
+class FaultPlan(click.ParamType[str]):
+    """The name of a fault plan, or the file that one is in."""
+
+    name = "plan"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the plans that come with foxbatch, then files."""
+        del ctx, param
+        from foxbatch.sandbox.faults import listing
+
+        found = [one for one in listing() if one.name.startswith(incomplete)]
+        if not found:
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(one.name, help=one.title) for one in found]
+
+
 def formats(*names: str, default: str | None = None) -> Callable[[CommandT], CommandT]:
     """Return the `--format` option of a command; its first choice is the default."""
     return click.option(

@@ -140,6 +140,11 @@ def _shared(function: Callable[..., int]) -> Callable[..., int]:
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Of the embedded sandbox."
 )
+@click.option(
+    "--faults",
+    type=options.FaultPlan(),
+    help="What the embedded sandbox does wrong: calm, flaky, storm, or a plan's file.",
+)
 @_shared
 @click.pass_obj
 def run_command(
@@ -156,6 +161,7 @@ def run_command(
     detach: bool,
     speed: float,
     seed: int,
+    faults: str | None,
     shared: _Shared,
 ) -> int:
     """Submit, wait and download; the same command goes on.
@@ -166,6 +172,7 @@ def run_command(
     \b
     Example:
       foxbatch run manifests/quickstart.yaml
+      foxbatch run manifests/film.yaml --provider sandbox --faults flaky
       foxbatch run manifests/film.yaml --provider foxapi --only 'beach/*' --max-new 4
       foxbatch run manifests/film.yaml --only model=veo-3.1 --set jobs.beach.repeat=3
 
@@ -194,6 +201,7 @@ def run_command(
         detach=detach,
         speed=speed,
         seed=seed,
+        faults=faults,
     )
 
     def work(

@@ -1,15 +1,12 @@
 """A pretend FoxAPI that behaves, and misbehaves on purpose.
 
-    core        the service itself: `handle(sandbox, request, now) -> reply`, pure
-    rules       what it accepts for a model, and what it charges
-    story       how long a task takes, how it ends, what a query shows
-    messages    requests, replies, tasks and clips: values
-    files       ranges of served files
-    card        the picture of a pretend video
-    media       clips made real, and kept
-    store       the tasks on disk, so that a restart forgets none
-    server      all of it on a real socket
-    transport   all of it without one, for virtual time
+    messages   requests, replies, tasks and recipes: values
+    options    how it behaves; which reading of contradictory pages holds
+    service    the service itself: `handle(sandbox, request, now) -> reply`, pure
+    faults     what goes wrong, and when: plans as data
+    media      videos, pictures, sounds and archives made real
+    web        all of it on a real socket
+    transport  all of it without one, for virtual time
 
 It shares no code with what it is used to test. Importing it is cheap; aiohttp, PyAV
 and Pillow are loaded when something of the server is first used.
@@ -20,33 +17,52 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from foxbatch.sandbox.core import Sandbox, SandboxOptions, handle
-from foxbatch.sandbox.messages import Clip, Reply, Request, Task
-from foxbatch.sandbox.rules import Switches
+from foxbatch.sandbox.messages import (
+    Archive,
+    Clip,
+    Delivery,
+    Picture,
+    Recipe,
+    Reply,
+    Request,
+    Sound,
+    Task,
+    Twist,
+    Upload,
+)
+from foxbatch.sandbox.options import SandboxOptions, Switches
+from foxbatch.sandbox.service.core import Sandbox, handle
 
 if TYPE_CHECKING:
-    from foxbatch.sandbox.server import EmbeddedSandbox, run_sandbox, serve
     from foxbatch.sandbox.transport import SandboxTransport
+    from foxbatch.sandbox.web.server import EmbeddedSandbox, run_sandbox, serve
 
 __all__ = [
+    "Archive",
     "Clip",
+    "Delivery",
     "EmbeddedSandbox",
+    "Picture",
+    "Recipe",
     "Reply",
     "Request",
     "Sandbox",
     "SandboxOptions",
     "SandboxTransport",
+    "Sound",
     "Switches",
     "Task",
+    "Twist",
+    "Upload",
     "handle",
     "run_sandbox",
     "serve",
 ]
 
 _HOME = {
-    "EmbeddedSandbox": "foxbatch.sandbox.server",
-    "run_sandbox": "foxbatch.sandbox.server",
-    "serve": "foxbatch.sandbox.server",
+    "EmbeddedSandbox": "foxbatch.sandbox.web.server",
+    "run_sandbox": "foxbatch.sandbox.web.server",
+    "serve": "foxbatch.sandbox.web.server",
     "SandboxTransport": "foxbatch.sandbox.transport",
 }
 

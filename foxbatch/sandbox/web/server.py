@@ -1,0 +1,143 @@
+"""The pretend service on a real socket: aiohttp around the pure core.
+
+The only place in foxbatch that needs asyncio. The event loop only passes messages:
+files are made by worker threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Self
+
+from anyio.from_thread import start_blocking_portal
+
+from foxbatch.errors import MissingExtraError
+from foxbatch.sandbox.options import SandboxOptions
+from foxbatch.sandbox.service.core import Sandbox
+from foxbatch.sandbox.web.contents import Contents
+from foxbatch.sandbox.web.store import RecordStore
+
+try:
+    from foxbatch.sandbox.web.shell import Shell
+except ImportError as error:  # pragma: no cover  # seen in a process of its own
+    raise MissingExtraError("the sandbox", "sandbox") from error
+
+_GOODBYE_S = 0.5  # for replies that are under way when the server stops
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    options: SandboxOptions | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    state_dir: Path | None = None,
+) -> AsyncIterator[str]:
+    """Serve the sandbox while the block runs; give its URL, without a last slash.
+
+    Port 0 takes a free one. With *state_dir* the tasks and uploads of earlier
+    processes are there again; request counts begin anew.
+
+    Raises:
+        OSError: The address cannot be used.
+        RunDirError: The state directory is damaged.
+    """
+    sandbox = Sandbox(options=options or SandboxOptions(), started_at=time.time())
+    async with contextlib.AsyncExitStack() as opening:
+        store, contents = None, Contents()
+        if state_dir is not None:
+            store = opening.enter_context(RecordStore(state_dir))
+            contents = Contents(state_dir / "uploads")
+            for record in store.load():
+                sandbox.remember(record)
+                contents.take(record)
+        shell = Shell(sandbox, host=host, port=port, store=store, contents=contents)
+        opening.callback(shell.close)
+        opening.push_async_callback(shell.server.shutdown, _GOODBYE_S)
+        opening.callback(shell.doors.close)
+        await shell.doors.open()
+        await opening.enter_async_context(_meanwhile(shell.doors.keep()))
+        await opening.enter_async_context(_meanwhile(shell.postman.keep()))
+        yield shell.doors.url
+
+
+@contextlib.asynccontextmanager
+async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Have *work* done while the block runs, and end it with the block.
+
+    Not a task group: it would wrap the errors of the block in a group.
+    """
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+class EmbeddedSandbox:
+    """A sandbox in a thread of its own, for as long as a `with` block runs.
+
+    It has its own event loop, so it serves code under any backend, also inside a
+    running loop.
+
+    Attributes:
+        url: Where it listens, without a slash at the end. Set inside the block.
+    """
+
+    url: str
+
+    def __init__(
+        self,
+        options: SandboxOptions | None = None,
+        *,
+        port: int = 0,
+        state_dir: Path | None = None,
+    ) -> None:
+        self._serving = serve(options, port=port, state_dir=state_dir)
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._open as opening:
+            portal = opening.enter_context(start_blocking_portal("asyncio"))
+            running = portal.wrap_async_context_manager(self._serving)
+            self.url = opening.enter_context(running)
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+
+def run_sandbox(
+    options: SandboxOptions | None = None,
+    *,
+    on_ready: Callable[[str], object],
+    host: str = "127.0.0.1",
+    port: int = 0,
+    state_dir: Path | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; call *on_ready* with the URL once it listens.
+
+    Must be called on the main thread, outside any event loop.
+    """
+
+    async def until_signalled() -> None:
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async with serve(options, host=host, port=port, state_dir=state_dir) as url:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # Windows loops know no signal handlers: there Ctrl-C raises.
+                with contextlib.suppress(NotImplementedError):
+                    loop.add_signal_handler(number, stopped.set)
+            on_ready(url)
+            await stopped.wait()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(until_signalled())
