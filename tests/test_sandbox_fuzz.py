@@ -124,6 +124,8 @@ def is_beyond_words(value: object) -> bool:
             return too_long or not 655_360 <= math.prod((width, height)) <= 8_294_400
         case {"callback_url": str()}:
             return True
+        case {"model": "gpt-image-2", "image_urls": [_, _, _, _, _, *_]}:
+            return True  # more than five of them may be sent as base64
         case dict():
             return any(map(is_beyond_words, value.values()))
         case _:

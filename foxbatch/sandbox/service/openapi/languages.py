@@ -115,9 +115,9 @@ def upload_body(route: str) -> tuple[str, Schema]:
             "minLength": 1,
         }
         texts: Schema = {
-            "file_name": {"type": "string"},
+            "file_name": {"description": "Any text: in a form, all is text."},
             "auto_cleanup": one_of(*uploads.FLAGS) | {"default": "true"},
-            "purpose": _PURPOSE | {"type": "string"},
+            "purpose": _PURPOSE,
         }
         return "multipart/form-data", object_schema({"file": file}, optional=texts)
     sent: Schema = {
