@@ -57,7 +57,7 @@ def _operation(
         "tags": [tag],
         "summary": summary,
         "security": security,
-        "responses": dict(responses),
+        "responses": {"400": _NO_HTTP, **responses},
         **more,
     }
 
@@ -87,6 +87,7 @@ def _text(description: str, *texts: str, subtype: str = "plain") -> Json:
     }
 
 
+_NO_HTTP = _text("It is not HTTP, or its address or a header is over 8 kB.")
 _AT_EDGE: Mapping[str, Json] = {
     "403": _text("The client calls itself Python-urllib.", "error code: 1010"),
     "429": {
@@ -104,11 +105,15 @@ _NO_KEY: Mapping[str, Json] = {
     "401": _error("The key is missing or unknown.", "authentication_error"),
 }
 _UNREADABLE: Mapping[str, Json] = {
-    "400": _error(
-        "The body cannot be read, or its Content-Type is another one; where a switch "
-        "says so, also for unknown fields.",
-        "invalid_request_error",
-    ),
+    "400": {
+        "description": "The body cannot be read, or its Content-Type is another one; "
+        "where a switch says so, also for unknown fields. As text: it is not HTTP, or "
+        "its address or a header is over 8 kB.",
+        "content": {
+            "application/json": {"schema": error_schema("invalid_request_error")},
+            "text/plain": {"schema": {"type": "string"}},
+        },
+    },
 }
 
 
