@@ -11,11 +11,13 @@ RUNNABLE := $(VENV)/.runnable
 DEVELOPABLE := $(VENV)/.developable
 
 # Where a gap in the tests would cost money or work.
-WHOLLY_TESTED := foxbatch/events.py,foxbatch/ledger.py,foxbatch/lifecycle.py,foxbatch/matrix/*
+PURE_MONEY := foxbatch/breaker.py,foxbatch/budget.py,foxbatch/prices.py
+PURE_PACE := foxbatch/durations.py,foxbatch/forecast.py,foxbatch/pace.py
+WHOLLY_TESTED := foxbatch/events.py,foxbatch/ledger.py,foxbatch/lifecycle.py,foxbatch/matrix/*,$(PURE_MONEY),$(PURE_PACE)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install test check static cov fmt fmt-check lint types layers \
+.PHONY: help demo install test slow-half other-half check static cov fmt fmt-check lint types layers \
 	deadcode wheel lock clean
 
 help: ## Show what there is
@@ -26,8 +28,21 @@ demo: $(RUNNABLE) ## Run manifests/quickstart.yaml on the embedded sandbox
 
 install: $(DEVELOPABLE) ## Make .venv with foxbatch (editable) and the development tools
 
+# Two halves at once: most machines have two cores, and one test waits for the other.
+SLOW_HALF := tests/acceptance tests/browser tests/property tests/simulation tests/test_docs.py
+OTHER_HALF := $(filter-out $(SLOW_HALF),$(sort $(wildcard tests/test_*.py)))
+PYTEST := $(BIN)/python -m coverage run --parallel-mode -m pytest $(PYTEST_ARGS)
+
 test: $(DEVELOPABLE) ## Run the tests, and measure which branches they take
-	@$(BIN)/python -m coverage run -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m coverage erase
+	@$(MAKE) --no-print-directory --keep-going -j2 slow-half other-half
+	@$(BIN)/python -m coverage combine --quiet
+
+slow-half: $(DEVELOPABLE)
+	@$(PYTEST) $(SLOW_HALF)
+
+other-half: $(DEVELOPABLE)
+	@$(PYTEST) $(OTHER_HALF)
 
 check: static cov ## Do all that follows; what is green here is green in CI
 

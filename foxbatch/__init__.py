@@ -21,6 +21,9 @@ The modules, in a good order to read them:
     lifecycle   what may happen to a job, and what should happen next
     ledger      an append-only file that survives a power cut
     lint        what is valid in a manifest, and probably not meant
+    prices      what a purchase is thought to cost
+    budget      what may still be bought
+    breaker     which slices of a sweep fail as a whole
     planner     what a run would do, and why
     clock       time, asked of one object
     governor    the one place that may say "not yet"

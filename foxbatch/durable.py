@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -34,11 +35,33 @@ def sync_folder(folder: Path, fsync: Fsync | None = None) -> None:
 
 
 def make_folder(folder: Path, fsync: Fsync | None = None) -> None:
-    """Make *folder* and what is missing above it; their names are then durable."""
+    """Make *folder* and what is missing above it; their names are then durable.
+
+    So is the name of a folder that is there, and of the one above it: whoever made
+    them may have died before they were on the disk.
+    """
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for place in missing:
         sync_folder(place.parent, fsync)
+    for place in (folder, folder.parent):
+        if place not in missing:
+            with suppress(PermissionError):  # what is above may be somebody else's
+                sync_folder(place.parent, fsync)
+
+
+def sync_file(path: Path, fsync: Fsync | None = None) -> None:
+    """Make durable what is in the file at *path*, whoever wrote it.
+
+    Raises:
+        OSError: It cannot be opened, or the disk fails.
+    """
+    # Windows puts on the disk only what may be written, Linux also the rest.
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        (fsync or os.fsync)(handle)
+    finally:
+        os.close(handle)
 
 
 def write_whole(path: Path, chunks: Iterable[bytes]) -> None:

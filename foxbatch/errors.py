@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     INVALID = 3
     RUN_DIR = 4
+    WRONG = 5
     REFUSED = 6
     BUDGET = 7
     UNREACHABLE = 8
@@ -50,6 +51,7 @@ _URGENCY = (
     ExitCode.HELD,
     ExitCode.FAILED_JOBS,
     ExitCode.REMOTE,
+    ExitCode.WRONG,
     ExitCode.CHANGES,
     ExitCode.DONE,
 )

@@ -223,10 +223,12 @@ class SubmitIntended(AttemptFact, frozen=True, tag="submit.intended"):
     Attributes:
         after: The attempt that this one deliberately repeats, if any.
         why: Why it is repeated: `retry`, `retry_failed` or `buy_again`.
+        credits: What was set aside for it, where a price was known.
     """
 
     after: AttemptId | None = None
     why: str = ""
+    credits: float | None = None
 
 
 class SubmitAccepted(AttemptFact, frozen=True, tag="submit.accepted"):
@@ -280,19 +282,26 @@ class SubmitUnknown(AttemptFact, frozen=True, tag="submit.unknown"):
 
 
 class SubmitSettled(AttemptFact, frozen=True, tag="submit.settled"):
-    """A person decided about a held attempt.
+    """What became of an attempt was found out, by a person or from what they named.
+
+    Mostly a held attempt. One that no ledger file here knows begins with this fact:
+    what a lost machine's log tells, or what another run directory holds.
 
     Attributes:
         decision: It is this task, buy it again, or write it off.
         task: With `task`, which one.
         who: The actor.
         why: In that person's words.
+        credits: With `task`, what was reserved, where a log tells it.
+        bought_in: The run directory that paid for it, where that is another one.
     """
 
     decision: Decision
     task: TaskId | None = None
     who: str = ""
     why: str = ""
+    credits: float | None = None
+    bought_in: str = ""
 
 
 class StatusSeen(AttemptFact, frozen=True, tag="status.seen"):
@@ -395,15 +404,17 @@ class JobFailed(AttemptFact, frozen=True, tag="job.failed"):
 
 
 class BatchHalted(Fact, frozen=True, tag="batch.halted"):
-    """Submitting stopped for every job.
+    """Submitting stopped, for every job or for a slice of them.
 
     Attributes:
         why: For people.
         exit_code: What the process will say.
+        slice: Which jobs wait, such as `duration=8`; empty means all.
     """
 
     why: str
     exit_code: int
+    slice: str = ""
 
 
 class RunEnded(Fact, frozen=True, tag="run.ended"):

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import anyio
 
 from foxbatch.clock import Clock
+from foxbatch.pace import Complaint, Pace, PaceChange
 from foxbatch.policy import Limits
 
 REQUESTS_AT_ONCE = 24
 """Simultaneous requests of one process. Jobs in flight are many more: httpx's pool
 collapses beyond about 45 simultaneous requests, and waiting jobs need none."""
-
-
-_MARGIN = 0.05
-
-
-class Pacer:
-    """Spaces starts so that no half-open second holds more than *per_second*.
-
-    They are spread evenly over each second, and a little further apart than they need
-    to be: what starts here may reach the service later than its neighbours. Plain
-    arithmetic on the times it is given. A rate that is no whole number is kept by the
-    next lower number of starts per second, or by longer gaps below one.
-    """
-
-    def __init__(self, per_second: float) -> None:
-        starts = max(1, math.floor(per_second))
-        self.gap_s = (1 + _MARGIN) * max(1.0, 1.0 / per_second) / starts
-        self.opens_at = -math.inf
-
-    def started(self, now: float) -> None:
-        """Note a start: the next one may happen at `opens_at`. Times never go back."""
-        self.opens_at = now + self.gap_s
 
 
 class Slots:
@@ -59,6 +37,15 @@ class Slots:
     def release(self) -> None:
         """Give one slot back."""
         self.taken -= 1
+        self._wake()
+
+    def allow(self, limit: int) -> None:
+        """Change the limit; what goes on beyond a lower one goes on."""
+        grown, self.limit = limit > self.limit, limit
+        if grown:
+            self._wake()
+
+    def _wake(self) -> None:
         self._freed.set()
         self._freed = anyio.Event()
 
@@ -66,19 +53,32 @@ class Slots:
 class Governor:
     """Lends out slots and turns; shared by everything that talks to one service.
 
+    Args:
+        limits: The ceilings.
+        clock: Time.
+        on_change: Told when a limit adapts.
+
     Attributes:
         in_flight: Remote tasks that are submitting or running.
         downloads: Jobs whose files are being fetched.
+        pace: What decides.
     """
 
-    def __init__(self, limits: Limits, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        clock: Clock,
+        on_change: Callable[[PaceChange], None] | None = None,
+    ) -> None:
         self.in_flight = Slots(limits.in_flight)
         self.downloads = Slots(limits.downloads)
+        self.pace = Pace(limits)
         self._clock = clock
-        self._pacer = Pacer(limits.requests_per_second)
+        self._on_change = on_change
         self._requests = anyio.Semaphore(REQUESTS_AT_ONCE)
         self._queue = anyio.Lock()
-        self._cool_until = -math.inf
+        self._submits = anyio.Lock()
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[Callable[[], None]]:
@@ -89,31 +89,77 @@ class Governor:
         late, such as a disk, crowds no later second. A turn that ends without it was
         none.
         """
+        async with self._turn(submit=False) as begin:
+            yield begin
+
+    @asynccontextmanager
+    async def submission(self) -> AsyncIterator[Callable[[], None]]:
+        """Hold a request slot as `request` does, for a submission.
+
+        Submissions queue among themselves before they queue for a turn: while there
+        may be none, polls pass them.
+        """
+        await self._submits.acquire()
+        queued = True
+
+        def leave() -> None:
+            nonlocal queued
+            if queued:
+                queued = False
+                self._submits.release()
+
+        try:
+            await self._wait(lambda: self.pace.submits_open_at)
+            async with self._turn(submit=True) as begin:
+
+                def begin_submission() -> None:
+                    begin()
+                    leave()
+
+                yield begin_submission
+        finally:
+            leave()
+
+    @asynccontextmanager
+    async def _turn(self, *, submit: bool) -> AsyncIterator[Callable[[], None]]:
         async with self._requests:
             await self._queue.acquire()
             waiting = True
 
             def begin() -> None:
                 nonlocal waiting
-                self._pacer.started(self._clock.monotonic())
+                self.pace.started(self._clock.monotonic(), submit=submit)
                 waiting = False
                 self._queue.release()
 
             try:
-                # Again and again: others may learn meanwhile that the service wants
-                # a rest.
-                while (wait_s := self._wait_s()) > 0:
-                    await self._clock.sleep(wait_s)
+                await self._wait(lambda: self.pace.opens_at)
                 yield begin
             finally:
                 if waiting:
                     self._queue.release()
 
-    def _wait_s(self) -> float:
-        opens_at = max(self._pacer.opens_at, self._cool_until)
-        return opens_at - self._clock.monotonic()
+    async def _wait(self, opens_at: Callable[[], float]) -> None:
+        # Again and again: others may learn meanwhile that the service wants a rest.
+        while (wait_s := opens_at() - self._clock.monotonic()) > 0:
+            await self._clock.sleep(wait_s)
 
-    def cool_down(self, seconds: float) -> None:
-        """Let no submit or poll start for *seconds* from now. Never shortens a wait."""
-        until = self._clock.monotonic() + seconds
-        self._cool_until = max(self._cool_until, until)
+    def answered(self, *, began: float) -> None:
+        """Note that a request that began at *began* was answered, and not refused."""
+        self._tell(self.pace.answered(self._clock.monotonic(), began=began))
+
+    def refused(
+        self, complaint: Complaint, *, began: float, wait_s: float, running: int
+    ) -> None:
+        """Note that the service wants less, or a rest; see `Pace.refused`."""
+        now = self._clock.monotonic()
+        changes = self.pace.refused(
+            complaint, now, began=began, wait_s=wait_s, running=running
+        )
+        self._tell(changes)
+
+    def _tell(self, changes: Iterable[PaceChange]) -> None:
+        self.in_flight.allow(self.pace.tasks.value)
+        for change in changes:
+            if self._on_change is not None:
+                self._on_change(change)

@@ -25,6 +25,7 @@ import errno
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -33,7 +34,7 @@ import filelock
 import msgspec
 
 from foxbatch.clock import Clock, to_text
-from foxbatch.durable import Fsync, make_folder, sync_folder
+from foxbatch.durable import Fsync, make_folder, sync_file, sync_folder
 from foxbatch.errors import LedgerError, RunDirLockedError, TransitionError
 from foxbatch.events import (
     FORMAT,
@@ -99,11 +100,24 @@ class LedgerWriter:
         except OSError as error:
             raise _cannot_write(self.path, error) from error
         try:
+            # A run that was killed may have left facts in the memory of the system:
+            # they have been read, so they must not vanish from under what follows.
+            for path in filter(self.path.__ne__, ledger_files(folder)):
+                with suppress(PermissionError):
+                    sync_file(path, fsync)
             sync_folder(folder, fsync)
             sync_folder(folder.parent, fsync)
         except OSError as error:
             os.close(self._handle)
             raise _cannot_write(self.path, error) from error
+
+    @property
+    def moment(self) -> str:
+        """The stamp of a fact that is appended now.
+
+        A clock may be set back while we run; "latest" must not be.
+        """
+        return max(self._at, to_text(self._clock.now()))
 
     def append(self, *events: EventT, durable: bool = False) -> tuple[EventT, ...]:
         """Append *events* with one write, and return them stamped.
@@ -122,8 +136,7 @@ class LedgerWriter:
                 f"{self.path} could not be written before",
                 hint="Type the same command again; what is on the disk is intact.",
             )
-        # A clock may be set back while we run; "latest" must not be.
-        self._at = at = max(self._at, to_text(self._clock.now()))
+        self._at = at = self.moment
         stamped = tuple(
             msgspec.structs.replace(event, v=FORMAT, seq=seq, at=at, run=self.run)
             for seq, event in enumerate(events, start=self._seq + 1)
@@ -176,11 +189,13 @@ class LedgerReading:
         state: All facts together.
         files: Facts per file, by name, in the order of names.
         torn: Names of files that end in an unfinished line, which was ignored.
+        names: Name of the file that each run wrote; of several copies the last.
     """
 
     state: BatchState = field(default_factory=BatchState)
     files: dict[str, int] = field(default_factory=dict)
     torn: list[str] = field(default_factory=list)
+    names: dict[RunId, str] = field(default_factory=dict)
 
 
 def read_facts(path: Path, *, on_torn: Callable[[str], None]) -> Iterator[Event]:
@@ -275,16 +290,22 @@ def read_folder(folder: Path) -> LedgerReading:
         LedgerError: A file in it cannot be trusted.
     """
     reading = LedgerReading()
-    for path in _files(folder):
+    for path in ledger_files(folder):
         count = 0
         for event in read_facts(path, on_torn=reading.torn.append):
             reading.state.join(event)
+            reading.names[event.run] = path.name
             count += 1
         reading.files[path.name] = count
     return reading
 
 
-def _files(folder: Path) -> list[Path]:
+def ledger_files(folder: Path) -> list[Path]:
+    """Return the files of a ledger in the order of their names; none for no folder.
+
+    Raises:
+        LedgerError: The folder cannot be read.
+    """
     # Not `glob`: it finds nothing in a folder that it may not read, and a ledger that
     # looks empty buys everything again.
     try:

@@ -24,6 +24,11 @@ The one dangerous state is *submitting*: the intent is on disk and no outcome is
 long as the process lives, the request is under way. When it is gone, nobody knows
 whether a task exists; that is *held*, and only a person may decide about it.
 
+An attempt that was never intended here may begin with what became of it: a task that
+the log of a lost machine names, or one that another run directory bought. Both are
+settled like a held one, so nothing else has to know where a task came from. Two
+attempts that name one task are one purchase, told twice.
+
     UNBORN ──intended──▶ SUBMITTING ──accepted──▶ RUNNING ◀──status── OVERDUE
                           │      │                │  │ └──watch.ended──▶ │
                        refused  unknown     results  └───job.failed──────┤
@@ -115,7 +120,11 @@ _WATCHED: Mapping[str, Stage] = {
 }
 
 TRANSITIONS: Mapping[Stage, Mapping[str, Stage]] = {
-    Stage.UNBORN: {"submit.intended": Stage.SUBMITTING},
+    Stage.UNBORN: {
+        "submit.intended": Stage.SUBMITTING,
+        "submit.settled:task": Stage.RUNNING,  # bought, but not by a run here
+        "submit.settled:write_off": Stage.CLOSED,
+    },
     Stage.SUBMITTING: {
         "submit.accepted": Stage.RUNNING,
         "submit.refused": Stage.REFUSED,
@@ -268,13 +277,25 @@ class Attempt:
     @property
     def since(self) -> str:
         """When it was intended, or else first heard of."""
-        first = self.intended or self.accepted or self.watch or self.settled
+        first = self.intended or self.accepted or self.settled or self.watch
         return first.at if first is not None else ""
 
     @property
+    def bought_in(self) -> str:
+        """The other run directory that paid for it; empty where this one did."""
+        if self.settled is None or self.intended or self.accepted or self.unknown:
+            return ""
+        return self.settled.bought_in
+
+    @property
     def credits(self) -> float | None:
-        """What was reserved or charged, as last reported, in the service's unit."""
-        said = (self.succeeded, self.failed, self.status, self.accepted)
+        """What was reserved or charged, as last reported, in the service's unit.
+
+        None also where another run directory paid: nothing is counted twice.
+        """
+        if self.bought_in:
+            return None
+        said = (self.succeeded, self.failed, self.status, self.accepted, self.settled)
         return next((f.credits for f in said if f and f.credits is not None), None)
 
     @property
@@ -284,8 +305,9 @@ class Attempt:
 
     @property
     def counts_as_bought(self) -> bool:
-        """Whether it was paid for, or may have been."""
-        return self.submission not in (Submission.NONE, Submission.REFUSED)
+        """Whether it was paid for here, or may have been."""
+        bought = self.submission not in (Submission.NONE, Submission.REFUSED)
+        return bought and not self.bought_in
 
     @property
     def lost(self) -> bool:
@@ -445,9 +467,16 @@ class JobState:
                     return phase, self.attempts[attempt]
         # A refused attempt decides nothing; of the others the last one does, so
         # that "buy again" after a failure makes the job new.
-        deciding = [a for a in self.in_order() if a.failed or a.counts_as_bought]
+        nothing = (Submission.NONE, Submission.REFUSED)
+        deciding = [
+            a for a in self.in_order() if a.failed or a.submission not in nothing
+        ]
+        # Nor does one that was repeated: clocks may have been set back in between,
+        # and one "buy again" must not be obeyed twice.
+        repeated = {a.intended.after for a in deciding if a.intended is not None}
         if deciding:
-            return phases[deciding[-1].id], deciding[-1]
+            last = ([a for a in deciding if a.id not in repeated] or deciding)[-1]
+            return phases[last.id], last
         return Phase.NEW, None
 
     @property
@@ -461,13 +490,17 @@ class JobState:
     def unexplained_purchases(self) -> list[Attempt]:
         """Return accepted attempts when more than one is no recorded repetition.
 
-        Two runs that did not know of each other bought the same thing.
+        Two runs that did not know of each other bought the same thing. One task that
+        two attempts name is one purchase.
         """
+        by_task: dict[TaskId, list[Attempt]] = {}
+        for attempt in self.in_order():
+            if attempt.task is not None:
+                by_task.setdefault(attempt.task, []).append(attempt)
         first_takes = [
-            attempt
-            for attempt in self.in_order()
-            if attempt.submission >= Submission.TASK_SETTLED
-            and (attempt.intended is None or attempt.intended.after is None)
+            same[0]
+            for same in by_task.values()
+            if not any(one.intended and one.intended.after for one in same)
         ]
         return first_takes if len(first_takes) > 1 else []
 

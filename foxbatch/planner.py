@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import statistics
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import cast
 
 import msgspec
 
-from foxbatch.canonical import Digest, JobId
+from foxbatch.budget import Spending
+from foxbatch.canonical import Digest, JobId, Json
 from foxbatch.events import (
     WRITTEN_OFF,
     AlsoWanted,
@@ -24,6 +25,7 @@ from foxbatch.events import (
 from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
 from foxbatch.matrix import Job
 from foxbatch.policy import Order, RetryPolicy
+from foxbatch.prices import Estimate, estimate
 
 
 class Action(StrEnum):
@@ -35,11 +37,41 @@ class Action(StrEnum):
     SETTLE = "settle"
     RETRY = "retry"
     KEEP = "keep"
+    ELSEWHERE = "elsewhere"
     ORPHAN = "orphan"
 
 
 BUYS = frozenset({Action.SUBMIT, Action.RETRY})
 """Actions that send a POST."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """What another run directory of the same service and account holds of a job.
+
+    Attributes:
+        folder: Its name.
+        shown: Where it is, for people.
+        phase: Where the job stands there.
+        attempt: What makes it so.
+        whole: Whether the files of a done job are there.
+        reachable: Whether its task can be asked for from here.
+    """
+
+    folder: str
+    shown: str
+    phase: Phase
+    attempt: Attempt
+    whole: bool = True
+    reachable: bool = True
+
+    @property
+    def comes_over(self) -> bool:
+        """Whether a run takes it over. Else it is left there, and not bought here."""
+        if self.phase in (Phase.SUBMITTING, Phase.HELD):
+            return False
+        here = self.phase is Phase.DONE and self.whole
+        return here or self.phase is Phase.FAILED or self.reachable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +85,7 @@ class PlannedJob:
         reason: Why, for people.
         attempt: The attempt it is about: the one to go on with, or to repeat.
         why: Recorded with a repetition: `retry`, `retry_failed` or `buy_again`.
+        elsewhere: What another run directory holds of it, where that decides.
     """
 
     wanted: JobPlanned
@@ -61,6 +94,7 @@ class PlannedJob:
     reason: str
     attempt: Attempt | None = None
     why: str = ""
+    elsewhere: Elsewhere | None = None
 
     @property
     def id(self) -> JobId:
@@ -74,26 +108,18 @@ class PlannedJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """What new purchases are thought to cost, from what the ledger measured.
+class Plan:
+    """What a run would do, in the order in which it would begin to.
 
     Attributes:
-        jobs: Purchases.
-        credits: Sum over those whose price is known, in the service's unit.
-        unpriced: Purchases of a kind that was never bought here.
+        jobs: One by one.
+        estimate: What its purchases are thought to cost.
+        spending: How much of each budget is used, where somebody asked.
     """
-
-    jobs: int
-    credits: float
-    unpriced: int
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run would do, in the order in which it would begin to."""
 
     jobs: tuple[PlannedJob, ...]
     estimate: Estimate
+    spending: tuple[Spending, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -117,10 +143,12 @@ class Choice:
             `prompt_id`.
         retry_failed: Failure classes to buy again; `{"*"}` means every class but
             `written_off`, which has to be named: giving up was a decision.
+        fresh: Buy also what another run directory has bought.
     """
 
     only: tuple[str, ...] = ()
     retry_failed: frozenset[str] = frozenset()
+    fresh: bool = False
 
     def selects(self, job: JobPlanned) -> bool:
         """Return whether `only` names *job*."""
@@ -201,6 +229,22 @@ def local_files(job: JobPlanned) -> Iterator[tuple[str, str]]:
         yield from ((name, path) for path in _paths(value))
 
 
+def without_paths(job: JobPlanned) -> dict[str, Json]:
+    """Return the request as it is part of the identity: files by their digest alone."""
+    bare = {name: _without_paths(value) for name, value in job.request.items()}
+    return cast("dict[str, Json]", bare)
+
+
+def _without_paths(value: object) -> object:
+    match value:
+        case [*several]:
+            return [_without_paths(one) for one in several]
+        case {"path": str(), "sha256": str(digest), **rest} if not rest:
+            return {"sha256": digest}
+        case _:
+            return value
+
+
 def _paths(value: object) -> Iterator[str]:
     match value:
         case [*several]:
@@ -239,6 +283,7 @@ def plan(
     order: Order = "interleaved",
     choice: Choice | None = None,
     live: Container[RunId] = (),
+    elsewhere: Mapping[JobId, Elsewhere] | None = None,
 ) -> Plan:
     """Return what a run would do about every wanted and every known job.
 
@@ -249,9 +294,15 @@ def plan(
         order: Order of submission.
         choice: What this run is restricted to.
         live: Runs that are going on right now.
+        elsewhere: What other run directories hold of the wanted jobs.
     """
     choice = choice or Choice()
     jobs = [_decide(job, state, retry, choice, live) for job in wanted]
+    found = elsewhere or {}
+    jobs = [
+        _unless_there(job, found[job.id], retry, choice) if job.id in found else job
+        for job in jobs
+    ]
     if order == "interleaved":
         jobs.sort(key=lambda job: _shuffled(job.id))
     names = {job.job for job in wanted}
@@ -264,7 +315,7 @@ def plan(
 def collection(state: BatchState, live: Container[RunId] = ()) -> Plan:
     """Return what `collect` would do: everything that was bought, nothing new."""
     jobs = [_orphan(known, live, "") for known in state.jobs.values() if known.planned]
-    return Plan(tuple(jobs), Estimate(0, 0.0, 0))
+    return Plan(tuple(jobs), Estimate())
 
 
 def _shuffled(job: JobId) -> bytes:
@@ -336,6 +387,52 @@ def _about_failure(
     return Action.KEEP, said, ""
 
 
+def _unless_there(
+    job: PlannedJob, there: Elsewhere, retry: RetryPolicy, choice: Choice
+) -> PlannedJob:
+    """Return *job*, not to be bought where another run directory has it."""
+    if job.action not in BUYS:
+        return job
+    if there.phase is not Phase.FAILED:
+        said = _where(there)
+        return _taken(job, there, action=Action.ELSEWHERE, reason=said)
+    if job.attempt is not None:
+        return job  # what failed here and there is a matter of the policy here
+    known = JobState(job.id, job.wanted, {there.attempt.id: there.attempt})
+    action, reason, why = _about_failure(known, there.attempt, retry, choice)
+    if action is Action.KEEP:
+        action = Action.ELSEWHERE
+    return _taken(
+        job, there, action=action, reason=f"{reason}, in {there.shown}", why=why
+    )
+
+
+def _taken(
+    job: PlannedJob, there: Elsewhere, *, action: Action, reason: str, why: str = ""
+) -> PlannedJob:
+    return replace(
+        job, phase=there.phase, action=action, reason=reason, why=why, elsewhere=there
+    )
+
+
+def _where(there: Elsewhere) -> str:
+    """Return where a job was bought and what a run does about it, for people."""
+    where = f"{there.phase} in {there.shown}"
+    match there.phase:
+        case Phase.DONE if there.whole:
+            return f"{where}: taken from there"
+        case Phase.DONE:
+            return f"{where}, which has lost a file: its task is asked for again"
+        case Phase.HELD:
+            return f"may have been bought in {there.shown}: settle it there"
+        case Phase.SUBMITTING:
+            return f"being submitted in {there.shown}"
+        case _ if there.reachable:
+            return f"{where}: asked for by its id from here too"
+        case _:
+            return f"{where}, whose sandbox alone knows it: collect it there"
+
+
 def _orphan(
     known: JobState,
     live: Container[RunId],
@@ -354,28 +451,3 @@ def _orphan(
     return PlannedJob(
         wanted=planned, phase=phase, action=action, reason=reason, attempt=attempt
     )
-
-
-def estimate(wanted: Iterable[JobPlanned], state: BatchState) -> Estimate:
-    """Return what buying *wanted* is thought to cost.
-
-    The median of what was reserved for jobs of the same price shape; a shape that
-    was never bought has no price, which is not zero.
-    """
-    seen: dict[str, list[float]] = {}
-    for known in state.jobs.values():
-        for attempt in known.attempts.values():
-            if attempt.credits is not None and known.planned is not None:
-                seen.setdefault(price_shape(known.planned), []).append(attempt.credits)
-    shapes = [price_shape(job) for job in wanted]
-    priced = [statistics.median(seen[shape]) for shape in shapes if shape in seen]
-    return Estimate(len(shapes), float(sum(priced)), len(shapes) - len(priced))
-
-
-_PRICED_BY = ("resolution", "duration", "generate_audio", "generation_type")
-
-
-def price_shape(job: JobPlanned) -> str:
-    """Return what a price is thought to depend on, as one text."""
-    values = (f"{name}={job.request.get(name)!r}" for name in _PRICED_BY)
-    return " ".join((job.model, *values))

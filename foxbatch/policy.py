@@ -23,6 +23,9 @@ _HTTP_DATE = re.compile(
 Order = Literal["interleaved", "declared"]
 """In which order jobs are submitted. Not part of any identity."""
 
+Per = Literal["directory", "run", "day", "week", "month"]
+"""What a budget is for: all that a run directory ever buys, or some of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -31,18 +34,21 @@ class Limits:
     Attributes:
         in_flight: Remote tasks at once (submitting and running).
         requests_per_second: Starts of submits and polls in any second.
+        submits_per_minute: Starts of submits in any minute; None means no bound.
         downloads: Files being fetched at once.
         max_jobs: Jobs that one manifest may expand to.
     """
 
     in_flight: int = 8
     requests_per_second: float = 5.0
+    submits_per_minute: int | None = None
     downloads: int = 4
     max_jobs: int = 1_000
 
     def __post_init__(self) -> None:
         """Refuse limits under which nothing could ever happen."""
-        least = min(self.in_flight, self.downloads, self.max_jobs)
+        submits = 1 if self.submits_per_minute is None else self.submits_per_minute
+        least = min(self.in_flight, self.downloads, self.max_jobs, submits)
         if least < 1 or self.requests_per_second <= 0:
             raise ValueError(f"every limit must be positive: {self}")
 
@@ -57,6 +63,8 @@ class RetryPolicy:
         unreachable_s: Seconds without one answer before the run halts.
         busy_s: Seconds of nothing but "not now" before the run halts.
         retry_after_cap_s: Longest wait a service may ask for, in seconds.
+        pause_after: Failed jobs that share a value, with none that succeeded, after
+            which the rest of that slice waits; 0 means never.
         first_delay_s: Longest wait before the first repeat of one request.
         max_delay_s: Longest wait before any repeat of one request.
     """
@@ -66,6 +74,7 @@ class RetryPolicy:
     unreachable_s: float = 300.0
     busy_s: float = 1_800.0
     retry_after_cap_s: float = 120.0
+    pause_after: int = 5
     first_delay_s: float = 1.0
     max_delay_s: float = 60.0
 
@@ -147,17 +156,32 @@ class Accept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What a run directory may buy in total.
+    """The most that may be bought. `foxbatch.budget` keeps to it.
 
     Attributes:
         jobs: Attempts that were accepted or may have been; None means no bound.
+        credits: What is reserved for them, in the service's unit; None means no bound.
+        per: What it is for. Days, weeks (from Monday) and months are those of UTC.
     """
 
     jobs: int | None = None
+    credits: float | None = None
+    per: Per = "directory"
 
-    def room(self, bought: int) -> float:
-        """Return how many attempts may still be made (infinite without a bound)."""
-        return float("inf") if self.jobs is None else max(0, self.jobs - bought)
+    @property
+    def bounds(self) -> bool:
+        """Whether it bounds anything."""
+        return self.jobs is not None or self.credits is not None
+
+    def __str__(self) -> str:
+        """Return it for people, such as `5,000 credits per day`."""
+        parts = []
+        if self.jobs is not None:
+            parts.append(f"{self.jobs:,} job{'' if self.jobs == 1 else 's'}")
+        if self.credits is not None:
+            parts.append(f"{self.credits:,.12g} credits")
+        period = "" if self.per == "directory" else f" per {self.per}"
+        return (" and ".join(parts) or "no budget") + period
 
 
 _UNITS_S = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}

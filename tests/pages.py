@@ -111,6 +111,7 @@ _VOLATILE = (
     (r"\b\d+\.\d [kM]B\b", "SIZE"),
     (r"(?<= )\d+\.\d(?= )", "SECONDS"),
     (r"(?<=done before · )in TIME", "in TIME"),
+    (r"\b\d+ facts\b", "FACTS"),  # a status may be seen or not
     (r"-{3,}|─{3,}", "RULE"),
     (r" +", " "),
 )
@@ -214,15 +215,16 @@ def _indented(chunks: Iterable[str], by: int = 2) -> str:
 
 def lifecycle_diagram() -> str:
     """Return `lifecycle.TRANSITIONS` as a state diagram that GitHub draws."""
-    lines = ["stateDiagram-v2", "    [*] --> submitting: submit.intended"]
+    lines = ["stateDiagram-v2"]
     for stage, steps_out in TRANSITIONS.items():
-        if stage in (Stage.UNBORN, Stage.ELSEWHERE):
+        if stage is Stage.ELSEWHERE:
             continue
+        shown = "[*]" if stage is Stage.UNBORN else stage
         words: dict[Stage, list[str]] = {}
         for event, target in steps_out.items():
             words.setdefault(target, []).append(event.replace(":", " "))
         for target, names in words.items():
-            lines.append(f"    {stage} --> {target}: {'<br/>'.join(names)}")
+            lines.append(f"    {shown} --> {target}: {'<br/>'.join(names)}")
         if not steps_out:
             lines.append(f"    {stage} --> [*]")
     return "\n".join(lines) + "\n"

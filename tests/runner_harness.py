@@ -23,6 +23,7 @@ from foxbatch.canonical import JobId
 from foxbatch.client import ServiceClient
 from foxbatch.errors import Problem
 from foxbatch.events import Event, JobPlanned, RunId, RunStarted, word
+from foxbatch.forecast import Forecast
 from foxbatch.governor import Governor
 from foxbatch.ledger import LedgerReading, LedgerWriter, new_run_id, read_folder
 from foxbatch.lifecycle import BatchState, Phase, fold
@@ -35,6 +36,7 @@ from foxbatch.runner import (
     Bench,
     Book,
     Gate,
+    GoOn,
     Observer,
     Outcome,
     StopButton,
@@ -50,9 +52,12 @@ UNPACED = 1e300
 FILM = b"\0\0\0\x18ftypisom" + bytes(range(256)) * 4
 """Known by its first bytes as a film, and quickly made."""
 
+_SANDBOX = load_provider("sandbox", base=Path())
 SERVICE: Provider = replace(
-    load_provider("sandbox", base=Path()),
+    _SANDBOX,
     polling=Polling(first_s=5, interval_s=5),
+    # Its estimates would move the first question about each task away from 5 s.
+    answers=replace(_SANDBOX.answers, estimate=()),
 )
 
 TOO_LONG_S = 7 * 86_400
@@ -272,6 +277,7 @@ class World:
     """A run directory and a service, for as many runs as a story needs.
 
     Attributes:
+        go_on: Makes runs buy canaries first.
         fsync: Of the ledger.
         fsync_files: Of artifacts.
     """
@@ -285,6 +291,10 @@ class World:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     poll: PollPolicy = field(default_factory=PollPolicy)
     budget: Budget = field(default_factory=Budget)
+    max_credits: float | None = None
+    go_on: GoOn | None = None
+    allow_unpriced: bool = False
+    fail_fast: bool = False
     most: float = math.inf
     detach: bool = False
     choice: Choice | None = None
@@ -320,7 +330,11 @@ class World:
                 bench = self._bench(book, client, clock, stop or StopButton())
                 with anyio.fail_after(TOO_LONG_S):
                     outcome = await run_batch(
-                        bench, todo, most=self.most, detach=self.detach
+                        bench,
+                        todo,
+                        most=self.most,
+                        detach=self.detach,
+                        go_on=self.go_on,
                     )
         finally:
             writer.close()
@@ -347,6 +361,14 @@ class World:
             rng=random.Random(0),
             stop=stop,
             gate=Gate(self.retry),
+            forecast=Forecast(
+                least_gap_s=self.provider.polling.interval_s,
+                first_s=self.provider.polling.first_s,
+                rng=random.Random(0),
+            ),
+            most=Budget(credits=self.max_credits, per="run"),
+            fail_fast=self.fail_fast,
+            allow_unpriced=self.allow_unpriced,
         )
 
     def reading(self) -> LedgerReading:

@@ -829,7 +829,7 @@ async def test_a_branch_that_bought_the_same_is_loud(
     assert "was bought 2 times without a recorded reason" in problem
     assert problem in api.status(mine.run_dir).problems
     for ledger in (mine.run_dir / "ledger").iterdir():
-        assert ledger.stem.rpartition("-")[2] in problem
+        assert f"ledger/{ledger.name}" in problem
 
 
 async def test_a_missing_ledger_file_is_loud(

@@ -29,8 +29,8 @@ is renamed. Tables are for people: texts over 200 characters are cut in them.
 TAIL = """\
 ## Exit codes
 
-Where several are true, the first of 70, 130, 2, 3, 4, 6, 8, 7, 11, 10, 12, 20, 0 is
-said.
+Where several are true, the first of 70, 130, 2, 3, 4, 6, 8, 7, 11, 10, 12, 5, 20, 0
+is said.
 
 | code | means |
 |---|---|
@@ -38,6 +38,7 @@ said.
 | 2 | wrong usage |
 | 3 | a manifest, provider or schema is not valid; all problems were listed |
 | 4 | the run directory or stdout cannot be used: locked, damaged, disk full, closed |
+| 5 | `verify` found something that is not what was written |
 | 6 | stopped: the service refuses the key, the account or the address |
 | 7 | stopped: the budget is reached |
 | 8 | stopped: the service cannot be reached, or stayed busy too long |

@@ -300,14 +300,25 @@ class TestPlan:
 
         ended = type_("plan", sea)
 
-        assert "up to 3 attempts for capacity, timeout; budget 9 jobs" in ended.out
+        assert "up to 3 attempts for capacity, timeout\n" in ended.out
+        assert "budget    9 jobs: 0 bought, 9 left\n" in ended.out
 
     def test_json_is_one_object(self, sea: Path, type_: Type) -> None:
         found = json.loads(type_("plan", sea, "--format", "json").out)
 
         assert found["counts"]["submit"] == 2
         assert set(found["counts"]) >= {"adopt", "download", "settle", "retry", "keep"}
-        assert found["estimate"] == {"jobs": 2, "credits": 0.0, "unpriced": 2}
+        estimate = found["estimate"]
+        (kind,) = estimate.pop("kinds")
+        assert estimate == {
+            "jobs": 2,
+            "credits": 0.0,
+            "most": 0.0,
+            "unpriced": 2,
+            "measured": 0,
+        }
+        assert (kind["jobs"], kind["price"]) == (2, None)
+        assert found["budgets"] == []
         assert {"job", "name", "phase", "action", "reason"} <= set(found["jobs"][0])
 
     def test_merged_jobs_and_files_that_cannot_be_uploaded_are_told(
@@ -349,7 +360,7 @@ class TestPlan:
 
         ended = type_("plan", sea)
 
-        assert "estimate  about 28 credits\n" in ended.out
+        assert "estimate  about 28 credits, from 1 bought here\n" in ended.out
         assert "1 submit, 1 keep" in ended.out
 
 

@@ -412,7 +412,9 @@ class TestSettle:
         [
             pytest.param([], "say what became of the job", id="no decision"),
             pytest.param(
-                ["--buy-again", "--write-off"], "say what became of the job", id="two"
+                ["--buy-again", "--write-off"],
+                "only one thing can have become",
+                id="two",
             ),
             pytest.param(
                 ["--buy-again"], "nobody is there to confirm", id="nobody to ask"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import signal
 import sys
@@ -9,18 +10,20 @@ from collections import Counter
 from pathlib import Path
 from typing import TextIO, cast
 
+import click
 import pytest
 from rich.console import Console
 
 from foxbatch.api import Beginning, RunSummary
+from foxbatch.budget import Projection, Spending
 from foxbatch.canonical import Digest, JobId
 from foxbatch.cli import ending
 from foxbatch.cli._terminal import Terminal
+from foxbatch.cli.money import estimate_in_words, price_in_words
 from foxbatch.cli.progress import Progress
 from foxbatch.cli.screen import (
     Screen,
     accepted_line,
-    estimate_in_words,
     opening,
     shares,
 )
@@ -43,9 +46,11 @@ from foxbatch.events import (
     TaskId,
     WatchEnded,
 )
-from foxbatch.lifecycle import Phase
-from foxbatch.planner import Action, Estimate, Plan, PlannedJob
-from foxbatch.policy import Limits
+from foxbatch.lifecycle import Attempt, Phase
+from foxbatch.planner import Action, Plan, PlannedJob
+from foxbatch.policy import Budget, Limits
+from foxbatch.prices import Estimate, Price, PriceLine
+from foxbatch.runner import StopButton
 
 
 def planned(
@@ -73,6 +78,17 @@ def planned(
     return PlannedJob(wanted=wanted, phase=phase, action=action, reason=reason)
 
 
+def line(
+    jobs: int,
+    each: float | None,
+    *,
+    high: float | None = None,
+    job: PlannedJob | None = None,
+) -> PriceLine:
+    price = None if each is None else Price(each, each, high or each, measured=3)
+    return PriceLine((job or planned("a")).wanted, jobs, price)
+
+
 def beginning(
     *jobs: PlannedJob,
     estimate: Estimate | None = None,
@@ -85,7 +101,7 @@ def beginning(
         provider="foxapi",
         base_url=base_url,
         paid=True,
-        plan=Plan(jobs, estimate or Estimate(len(jobs), 0.0, len(jobs))),
+        plan=Plan(jobs, estimate or Estimate()),
         limits=Limits(in_flight=8),
         phases={job.id: job.phase for job in jobs},
         torn=torn,
@@ -517,7 +533,13 @@ class TestQuestion:
             *(planned(f"d{n}", duration=n, action=Action.SUBMIT) for n in range(5)),
             planned("e", phase=Phase.DONE, action=Action.KEEP),
         ]
-        return shown.screen.ask(beginning(*jobs, estimate=Estimate(8, 60.0, 5)))
+        kinds = [
+            line(2, 20, job=jobs[0]),
+            line(1, 20, job=jobs[2]),
+            *(line(1, None, job=job) for job in jobs[3:8]),
+        ]
+        priced = Estimate(tuple(kinds))
+        return shown.screen.ask(beginning(*jobs, estimate=priced))
 
     @pytest.mark.parametrize(
         ("typed", "agreed"),
@@ -543,12 +565,12 @@ class TestQuestion:
             " (1 of them bought before, and failed)"
         )
         assert lines[2:4] == [
-            "      2 × veo, 720p, 4 s, silent",
-            "      1 × veo, 8 s, with sound",
+            "      2 × veo, 720p, 4 s, silent: 20 each, from 3 bought here",
+            "      1 × veo, 8 s, with sound: 20 each, from 3 bought here",
         ]
         assert lines[7] == "        and 2 more kinds"
         assert lines[8].startswith(
-            "  estimate: about 60 credits for 3, not known for 5"
+            "  estimate: about 60 credits for 3, from 6 bought here; not known for 5"
         )
         assert "Submit them? [y/N]" in capsys.readouterr().err
 
@@ -569,18 +591,25 @@ class TestQuestion:
 @pytest.mark.parametrize(
     ("estimate", "words"),
     [
-        (Estimate(0, 0.0, 0), "nothing to buy"),
-        (Estimate(2, 1234.5, 0), "about 1,234.5 credits"),
-        (Estimate(2, 0.0, 2), "not known: nothing like it was bought here yet"),
+        (Estimate(), "nothing to buy"),
+        (Estimate((line(2, 617.25),)), "about 1,234.5 credits, from 3 bought here"),
         (
-            Estimate(3, 60.0, 1),
+            Estimate((line(2, 28, high=30),)),
+            "about 56 credits, at most 60, from 3 bought here",
+        ),
+        (
+            Estimate((line(2, None),)),
+            "not known: nothing like it was bought here yet",
+        ),
+        (
+            Estimate((line(2, 30), line(1, None))),
             (
-                "about 60 credits for 2, not known for 1: nothing like it was bought"
-                " here yet"
+                "about 60 credits for 2, from 3 bought here; not known for 1: nothing"
+                " like it was bought here yet"
             ),
         ),
     ],
-    ids=["nothing", "all known", "nothing known", "some known"],
+    ids=["nothing", "all known", "several prices", "nothing known", "some known"],
 )
 def test_price_that_is_not_known_is_not_zero(estimate: Estimate, words: str) -> None:
     assert estimate_in_words(estimate) == words
@@ -652,3 +681,136 @@ class TestEnding:
             "  next     foxbatch status x",
             "           foxbatch results x",
         ]
+
+
+REST = Projection(
+    Estimate((line(4, 28),)),
+    (Spending(Budget(credits=500), jobs=1, credits=28, unpriced=1),),
+)
+
+
+class TestQuestionAfterCanaries:
+    @pytest.fixture
+    def shown(self) -> Shown:
+        return Shown(moves=False, width=100)
+
+    def test_the_rest_is_told_with_its_price_and_the_budget(self, shown: Shown) -> None:
+        go_on = shown.screen.asker(StopButton(), yes=True, asks=False)
+
+        assert go_on(REST)
+        assert shown.text.splitlines() == [
+            "",
+            "the rest: 4 jobs, about 112 credits, from 3 bought here",
+            "      4 × veo: 28 each, from 3 bought here",
+            (
+                "  budget: 500 credits: 28 spent or set aside, 472 left; 1 purchase of"
+                " unknown price"
+            ),
+        ]
+
+    def test_nobody_agrees_where_nobody_is_there(self, shown: Shown) -> None:
+        assert not shown.screen.asker(StopButton(), yes=False, asks=False)(REST)
+
+    @pytest.mark.parametrize(
+        ("typed", "agreed"), [("y\n", True), ("\n", False)], ids=["yes", "only Return"]
+    )
+    def test_somebody_is_asked(
+        self, typed: str, agreed: bool, shown: Shown, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+
+        assert shown.screen.asker(StopButton(), yes=False, asks=True)(REST) is agreed
+
+    def test_nobody_is_asked_about_what_does_not_fit(self, shown: Shown) -> None:
+        spent = (Spending(Budget(credits=100), jobs=1, credits=28, unpriced=0),)
+        rest = Projection(Estimate((line(4, 28),)), spent)
+
+        assert not shown.screen.asker(StopButton(), yes=False, asks=True)(rest)
+
+    def test_ctrl_c_ends_the_run(
+        self, shown: Shown, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(*_: object, **__: object) -> bool:
+            raise click.Abort
+
+        monkeypatch.setattr(click, "confirm", interrupted)
+        stop = StopButton()
+
+        assert not shown.screen.asker(stop, yes=False, asks=True)(REST)
+        assert stop.reason == "interrupted"
+
+
+class TestBuyingAgain:
+    def failed(self, name: str, failure: str, price: float | None) -> PlannedJob:
+        attempt = Attempt(AttemptId(f"run-{name}"), JobId(f"job-{name}"))
+        attempt.failed = JobFailed(
+            job=attempt.job, attempt=attempt.id, error_class=failure, credits=price
+        )
+        job = planned(name, phase=Phase.FAILED, action=Action.RETRY)
+        return dataclasses.replace(job, attempt=attempt, why="retry_failed")
+
+    @pytest.mark.parametrize(
+        ("prices", "cost"),
+        [
+            ((28, 28), "56 credits"),
+            ((28, None), "28 credits for 1, not known for the others"),
+            ((None, None), "not known"),
+        ],
+    )
+    def test_says_how_many_and_what_they_cost(
+        self, prices: tuple[float | None, float | None], cost: str
+    ) -> None:
+        jobs = (
+            self.failed("a", "timeout", prices[0]),
+            self.failed("b", "service", prices[1]),
+        )
+
+        lines = [one.plain for one in opening(beginning(*jobs))]
+
+        assert lines[1] == (
+            "  again    2 failed jobs (1 timeout, 1 service); they cost"
+            f" {cost}, and again not known: nothing like it was bought here yet"
+        )
+
+    def test_counts_what_was_written_off(self) -> None:
+        job = planned("a", phase=Phase.FAILED, action=Action.RETRY)
+
+        (_, said) = opening(beginning(job))
+
+        assert said.plain.startswith("  again    1 failed job (1 written_off)")
+
+
+def test_the_question_tells_of_budgets_and_canaries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    shown = Shown(moves=False)
+    spent = (Spending(Budget(jobs=9, per="day"), jobs=4, credits=0, unpriced=0),)
+    before = beginning(planned("a"), estimate=Estimate((line(1, None),)))
+
+    shown.screen.ask(dataclasses.replace(before, spending=spent, canaries=1))
+
+    assert shown.text.splitlines()[-2:] == [
+        "  budget: 9 jobs per day: 4 bought, 5 left",
+        "  canary: 1 job first; the rest is asked for when their prices are known",
+    ]
+
+
+def test_a_price_that_varies_is_told_as_a_span() -> None:
+    example = planned("a").wanted
+
+    said = price_in_words(PriceLine(example, 3, Price(20, 28, 30, 7)))
+
+    assert said == "20 to 30 each, usually 28, from 7 bought here"
+    assert price_in_words(PriceLine(example, 3, None)) == (
+        "not known: nothing like it was bought here yet"
+    )
+
+
+def test_a_slice_that_waits_is_no_halt() -> None:
+    shown = Shown(moves=False)
+    shown.screen.begins(beginning(planned("a")))
+
+    shown.take(BatchHalted(why="5 jobs with a=1 failed", exit_code=10, slice="a=1"))
+
+    assert shown.text.endswith("paused 5 jobs with a=1 failed\n")

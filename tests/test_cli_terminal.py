@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -64,6 +65,16 @@ class AtTerminal:
 
     def type_(self, text: str) -> None:
         os.write(self._master, text.encode())
+
+    def press(self, keys: str) -> None:
+        """Press keys as people do: again, if nothing happened.
+
+        What is typed before a program waits for single keys is thrown away.
+        """
+        heard = False
+        while not heard:
+            self.type_(keys)
+            heard = bool(select.select([self._master], [], [], PATIENCE_S / 30)[0])
 
     def interrupt(self) -> None:
         """Press Ctrl-C as people do: again, if nothing happened.
@@ -215,6 +226,62 @@ def test_held_job_is_settled_after_a_question(
 
     assert asking.end() == 0
     assert "given up" in asking.plain
+
+
+def test_one_key_decides_about_each_held_job(at_terminal: Open, tmp_path: Path) -> None:
+    prompts = ", ".join(f'"Sea {n} [sandbox:lost-reply]"' for n in range(4))
+    (tmp_path / "lost.yaml").write_text(
+        MANIFEST.replace("A calm sea, A stormy sea", prompts)
+    )
+    assert at_terminal("run", "lost.yaml", "--speed", "1000").end() == 11
+    stored = (tmp_path / "runs/sea@sandbox/.sandbox/tasks.jsonl").read_text()
+    made = re.findall(r"(task-unified-\d+-[a-z0-9]{8}).*(Sea \d)", stored)
+    task_of = {prompt: task for task, prompt in made}
+
+    asking = at_terminal("settle", "lost.yaml")
+    for number, key in enumerate("bwts", start=1):
+        asking.read_until(f"{number} of 4")
+        asking.seen = asking.seen[asking.seen.index(f"{number} of 4") :]
+        asking.read_until("[q]uit")
+        time.sleep(0.5)  # until it waits for a key; pressing would echo before that
+        asking.press(f"x{key}")  # a key that means nothing is passed over
+        if key == "t":
+            asking.read_until("skip)")
+            asking.type_("task-unified-1-abcdefgh\n")
+            asking.read_until("does not know it")
+            shown = re.search(r"prompt +(Sea \d)", asking.plain)
+            assert shown is not None
+            asking.type_(f"{task_of[shown[1]]}\n")
+    asking.read_until("Write that down? [y/N]")
+    asking.type_("y\n")
+
+    assert asking.end() == 11
+    assert asking.plain.count("If you agree") == 3
+    for said in ("fetches it", "buys it again", "it is given up"):
+        assert said in asking.plain
+    again = at_terminal("settle", "lost.yaml")
+    again.read_until("[q]uit")
+    assert "1 of 1" in again.plain
+    time.sleep(0.5)
+    again.press("q")
+    assert again.end() == 11
+    assert "nothing is to be decided" in again.plain
+
+
+def test_no_task_is_no_decision(at_terminal: Open, tmp_path: Path) -> None:
+    lost = MANIFEST.replace("A calm sea", '"A lost sea [sandbox:lost-reply]"')
+    (tmp_path / "lost.yaml").write_text(lost)
+    assert at_terminal("run", "lost.yaml", "--speed", "1000").end() == 11
+
+    asking = at_terminal("settle", "lost.yaml")
+    asking.read_until("[q]uit")
+    time.sleep(0.5)
+    asking.press("t")
+    asking.read_until("skip)")
+    asking.type_("\n")
+
+    assert asking.end() == 11
+    assert "nothing is to be decided" in asking.plain
 
 
 class TestStreams:

@@ -305,7 +305,7 @@ class TestPollTable:
     def test_trouble_hands_on_the_wait(self) -> None:
         outcome = classify_poll(FOXAPI, TASK, 429, {"Retry-After": "9"}, b"")
 
-        assert outcome == PollTrouble("status 429", "9", 429)
+        assert outcome == PollTrouble("status 429", "9", 429, "rate")
 
     @given(status=st.integers(100, 999), content=st.binary(max_size=200))
     def test_no_answer_is_beyond_the_table(self, status: int, content: bytes) -> None:

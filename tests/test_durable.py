@@ -26,11 +26,35 @@ def test_a_folder_is_made_with_what_is_missing_above_it(
     monkeypatch.setattr(os, "fsync", fsync)
 
     make_folder(tmp_path / "a" / "b")
-    make_folder(tmp_path / "a" / "b")
 
     assert (tmp_path / "a" / "b").is_dir()
     above = (tmp_path / "a", tmp_path)
     assert synced == [folder.stat().st_ino for folder in above]
+
+
+def test_a_folder_of_a_process_that_died_before_it_was_durable_is_made_so(
+    tmp_path: Path,
+) -> None:
+    """A power cut took a whole run directory whose first run was killed at once."""
+    synced: list[int] = []
+    folder = tmp_path / "runs" / "batch"
+    folder.mkdir(parents=True)
+
+    make_folder(folder, lambda handle: synced.append(os.fstat(handle).st_ino))
+
+    assert synced == [place.stat().st_ino for place in (tmp_path / "runs", tmp_path)]
+
+
+def test_what_is_above_an_old_folder_may_be_closed_to_us(
+    tmp_path: Path,
+) -> None:
+    def fsync(_handle: int) -> None:
+        raise PermissionError(errno.EACCES, "not yours")
+
+    make_folder(tmp_path, fsync)
+
+    with pytest.raises(PermissionError):
+        make_folder(tmp_path / "new", fsync)
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])

@@ -4,7 +4,8 @@ import anyio
 import pytest
 import trio.testing
 
-from foxbatch.governor import REQUESTS_AT_ONCE, Governor, Pacer, Slots
+from foxbatch.governor import REQUESTS_AT_ONCE, Governor, Slots
+from foxbatch.pace import PaceChange
 from foxbatch.policy import Limits
 from tests.conftest import LoopClock
 
@@ -44,24 +45,6 @@ async def starts_of(
             tasks.start_soon(ask, number)
             await anyio.lowlevel.checkpoint()
     return starts
-
-
-@pytest.mark.parametrize(
-    ("per_second", "opens_at"),
-    [
-        pytest.param(1, 8.05, id="one a second: a second later, and a little"),
-        pytest.param(2, 7.525, id="two a second: half of that"),
-        pytest.param(1.9, 8.05, id="a fraction is rounded down"),
-        pytest.param(0.5, 9.1, id="below one the gap is longer"),
-    ],
-)
-def test_the_next_start_after_a_first_one(per_second: float, opens_at: float) -> None:
-    pacer = Pacer(per_second)
-    assert pacer.opens_at < 0
-
-    pacer.started(7.0)
-
-    assert pacer.opens_at == pytest.approx(opens_at)
 
 
 class TestUnderVirtualTime:
@@ -108,8 +91,8 @@ class TestUnderVirtualTime:
     @pytest.mark.anyio
     async def test_nothing_starts_while_the_service_wants_a_rest(self) -> None:
         governor = governor_of(requests_per_second=1)
-        governor.cool_down(10)
-        governor.cool_down(1)  # shortens nothing
+        governor.pace.rest(anyio.current_time(), 10)
+        governor.pace.rest(anyio.current_time(), 1)  # shortens nothing
 
         starts = await starts_of(governor, 2)
 
@@ -128,7 +111,7 @@ class TestUnderVirtualTime:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ask)
             await anyio.sleep(0.5)
-            governor.cool_down(1)
+            governor.pace.rest(anyio.current_time(), 1)
 
         assert starts == pytest.approx([0, 1.5, 2.55])
 
@@ -151,6 +134,70 @@ class TestUnderVirtualTime:
         starts = await starts_of(governor, 2)
 
         assert starts == pytest.approx([1.05, 2.1])
+
+    @pytest.mark.anyio
+    async def test_polls_pass_submissions_that_have_to_wait_for_a_minute(self) -> None:
+        limits = Limits(requests_per_second=100, submits_per_minute=2)
+        governor, clock = Governor(limits, clock=LoopClock()), LoopClock()
+        submits: list[float] = []
+
+        async def submit() -> None:
+            async with governor.submission() as begin:
+                begin()
+                submits.append(clock.monotonic())
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(submit)
+            await anyio.sleep(1)
+            polls = await starts_of(governor, 10)
+
+        assert max(polls) < 2
+        assert submits == pytest.approx([0, 0, 60, 60], abs=1)
+        assert submits[2] >= 60
+
+    @pytest.mark.anyio
+    async def test_a_submission_that_does_not_begin_lets_the_next_one_come(
+        self,
+    ) -> None:
+        governor = governor_of(requests_per_second=1)
+
+        async with governor.submission():
+            pass
+        async with governor.submission() as begin:
+            begin()
+
+        assert anyio.current_time() == 0
+
+    @pytest.mark.anyio
+    async def test_too_many_tasks_let_submissions_wait_and_polls_go_on(self) -> None:
+        told: list[PaceChange] = []
+        limits = Limits(in_flight=20, requests_per_second=100)
+        governor = Governor(limits, clock=LoopClock(), on_change=told.append)
+
+        governor.refused("tasks", began=-1, wait_s=30, running=7)
+        (poll,) = await starts_of(governor, 1)
+        async with governor.submission() as begin:
+            begin()
+
+        assert poll == 0
+        assert anyio.current_time() == 30
+        assert governor.in_flight.limit == 7
+        assert [(change.limit, change.value) for change in told] == [("in_flight", 7)]
+
+    @pytest.mark.anyio
+    async def test_a_limit_that_grows_lets_those_in_who_wait(self) -> None:
+        governor = Governor(Limits(in_flight=2), clock=LoopClock())
+        governor.refused("tasks", began=-1, wait_s=0, running=1)
+        await governor.in_flight.acquire()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(governor.in_flight.acquire)
+            await anyio.sleep(20)
+            assert governor.in_flight.taken == 1
+            governor.answered(began=19)
+
+        assert governor.in_flight.taken == 2
 
 
 @pytest.mark.anyio

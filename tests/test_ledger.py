@@ -140,6 +140,21 @@ class TestWriter:
         above = [tmp_path, *reversed(home.parents[:2]), home]
         assert {place.stat().st_ino for place in above} <= before
 
+    def test_what_a_killed_run_left_in_memory_is_durable_before_anything_follows(
+        self, folder: Path
+    ) -> None:
+        """A file was stored, its fact not synced; the next run called the job done."""
+        synced: list[int] = []
+        with writer(folder) as killed:
+            killed.append(STARTED)
+
+        with writer(
+            folder, LATER_RUN, fsync=lambda one: synced.append(os.fstat(one).st_ino)
+        ):
+            before = set(synced)
+
+        assert killed.path.stat().st_ino in before
+
     @pytest.mark.parametrize("there", [True, False])
     def test_a_folder_that_cannot_be_made_durable_is_said(
         self, folder: Path, there: bool

@@ -63,6 +63,7 @@ INTENDED = SubmitIntended(job=JOB, attempt=FIRST)
 AGAIN = SubmitIntended(job=JOB, attempt=SECOND, after=FIRST, why="retry")
 BUY_AGAIN = SubmitSettled(job=JOB, attempt=FIRST, decision="buy_again")
 WRITE_OFF = SubmitSettled(job=JOB, attempt=FIRST, decision="write_off")
+LATER_FIRST = AttemptId(f"{LATER_RUN}-1")
 REMOTE_FAILED = StatusSeen(job=JOB, attempt=FIRST, status="failed", state="failed")
 
 
@@ -336,6 +337,22 @@ def test_the_attempt_that_leads(
     assert (said, attempt.id) == (phase, leader)
 
 
+def test_one_decision_buys_once_also_when_the_clock_was_set_back() -> None:
+    """What was bought on that decision seems to be older than what it repeats."""
+    again = SubmitIntended(job=JOB, attempt=LATER_FIRST, after=FIRST, why="buy_again")
+    bought = [
+        msgspec.structs.replace(fact, attempt=LATER_FIRST)
+        for fact in (ACCEPTED, FAILED)
+    ]
+    before = file_of(RUN, [INTENDED, UNKNOWN, BUY_AGAIN])
+    after = file_of(LATER_RUN, [again, *bought], start_s=-7_200)
+
+    phase, attempt = fold([*before, *after]).jobs[JOB].leading()
+
+    assert attempt is not None
+    assert (phase, attempt.id) == (Phase.FAILED, LATER_FIRST)
+
+
 def test_what_is_being_submitted_goes_before_what_runs() -> None:
     job = job_after(INTENDED, ACCEPTED, AGAIN)
 
@@ -370,6 +387,82 @@ def test_two_runs_that_bought_the_same_are_found() -> None:
 
     assert [found.id for found in job.unexplained_purchases()] == [theirs, FIRST]
     assert job.accepted == 2
+
+
+THEIRS = AttemptId(f"{LATER_RUN}-1")
+RECOVERED = SubmitSettled(job=JOB, attempt=THEIRS, decision="task", task=TASK)
+
+
+def test_one_task_that_two_files_tell_of_is_one_purchase() -> None:
+    """A log was read back, and then the lost file turned up after all."""
+    files = [
+        *file_of(LATER_RUN, [RECOVERED], start_s=10),
+        *file_of(RUN, [INTENDED, ACCEPTED]),
+    ]
+
+    assert fold(files).jobs[JOB].unexplained_purchases() == []
+
+
+def test_a_retry_that_is_told_twice_is_still_a_retry() -> None:
+    again = msgspec.structs.replace(RECOVERED, task=TaskId("task-2"))
+    bought = second(msgspec.structs.replace(ACCEPTED, task=TaskId("task-2")))
+    files = [
+        *file_of(LATER_RUN, [again]),
+        *file_of(RUN, [INTENDED, ACCEPTED, FAILED, AGAIN, bought], start_s=10),
+    ]
+
+    assert fold(files).jobs[JOB].unexplained_purchases() == []
+
+
+class TestBoughtElsewhere:
+    """What another run directory paid for and this one took over."""
+
+    TAKEN = SubmitSettled(
+        job=JOB, attempt=FIRST, decision="task", task=TASK, bought_in="runs/sea@foxapi"
+    )
+
+    def test_it_is_not_counted_here(self) -> None:
+        taken = attempt_after(self.TAKEN, STATUS)
+
+        assert taken.bought_in == "runs/sea@foxapi"
+        assert taken.phase(alive=False) is Phase.RUNNING
+        assert (taken.counts_as_bought, taken.credits) == (False, None)
+
+    @pytest.mark.parametrize(
+        "known",
+        [[INTENDED], [INTENDED, ACCEPTED], [INTENDED, UNKNOWN]],
+        ids=["intended", "accepted", "unknown"],
+    )
+    def test_what_was_submitted_here_counts_whatever_a_decision_says(
+        self, known: list[Event]
+    ) -> None:
+        settled = msgspec.structs.replace(self.TAKEN, attempt=FIRST)
+        facts = [*file_of(RUN, known), *file_of(LATER_RUN, [settled], start_s=10)]
+
+        assert fold(facts).bought() == 1
+
+    def test_what_was_given_up_there_is_given_up_here(self) -> None:
+        given_up = SubmitSettled(
+            job=JOB, attempt=FIRST, decision="write_off", bought_in="runs/sea@foxapi"
+        )
+        job = job_after(given_up)
+
+        phase, attempt = job.leading()
+
+        assert (phase, attempt) == (Phase.FAILED, job.attempts[FIRST])
+        assert fold(file_of(RUN, [given_up])).bought() == 0
+
+
+def test_what_a_log_says_was_reserved_is_known() -> None:
+    told = msgspec.structs.replace(RECOVERED, credits=28.0)
+
+    assert fold(file_of(LATER_RUN, [told])).jobs[JOB].attempts[THEIRS].credits == 28
+
+
+def test_an_attempt_began_when_it_was_found_out_about() -> None:
+    found = attempt_after(SETTLED, STATUS)
+
+    assert found.since == at(1)
 
 
 def test_a_recorded_retry_is_no_unexplained_purchase() -> None:

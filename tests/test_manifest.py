@@ -17,7 +17,7 @@ from foxbatch.manifest import (
     read_manifest,
     scan_manifest,
 )
-from foxbatch.policy import Accept, Limits, RetryPolicy
+from foxbatch.policy import Accept, Budget, Limits, RetryPolicy
 from foxbatch.schema import Checker, load_schema
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +46,6 @@ def of_matrix(matrix: str, prompts: str = "[A dog]") -> str:
 BAD: dict[str, tuple[str, int, int, str, str]] = {
     "axis-case": ("E-AXIS-CASE", 13, 9, '"Seed" and "seed"', "Rename"),
     "bad-name": ("E-PATTERN", 2, 7, '"My Sweep"', "a-z"),
-    "budget-credits": ("E-NOT-YET", 12, 3, "budget.credits", "budget.jobs"),
     "colon-in-prompt": ("E-TEXT-MAPPING", 10, 9, '"Camera"', '"Camera: slow dolly'),
     "comma-in-prompt": (
         "E-TEXT-MAPPING",
@@ -168,7 +167,7 @@ def test_what_is_left_out_has_its_documented_value() -> None:
     assert manifest.poll.wait_s == 1_800
     assert manifest.accept == Accept()
     assert (manifest.order, manifest.max_jobs) == ("interleaved", 1_000)
-    assert manifest.budget.jobs is None
+    assert manifest.budget == Budget()
     assert manifest.specs[0].output == DEFAULT_OUTPUT
     assert manifest.directory == Path.cwd()
 
@@ -176,9 +175,11 @@ def test_what_is_left_out_has_its_documented_value() -> None:
 def test_policies_are_read_with_their_units() -> None:
     manifest = parsed(
         f"{HEAD}jobs:\n{JOB}"
-        "retry: {attempts: 3, classes: [capacity], unreachable: 90, busy: 1h30m}\n"
+        "retry: {attempts: 3, classes: [capacity], unreachable: 90, busy: 1h30m,\n"
+        "  pause_after: 0}\n"
         "poll: {wait: 20m}\naccept: {failed: 2%, classes: [content]}\n"
-        "budget: {jobs: 7}\norder: declared\nlimits: {max_jobs: 20}\n"
+        "budget: {jobs: 7, credits: 2.5, per: week}\norder: declared\n"
+        "limits: {max_jobs: 20}\n"
     )
 
     assert manifest.retry.attempts == 3
@@ -186,11 +187,9 @@ def test_policies_are_read_with_their_units() -> None:
     assert (manifest.retry.unreachable_s, manifest.retry.busy_s) == (90, 5_400)
     assert manifest.poll.wait_s == 1_200
     assert manifest.accept == Accept(failed=0.02, classes=frozenset({"content"}))
-    assert (manifest.budget.jobs, manifest.order, manifest.max_jobs) == (
-        7,
-        "declared",
-        20,
-    )
+    assert manifest.retry.pause_after == 0
+    assert manifest.budget == Budget(jobs=7, credits=2.5, per="week")
+    assert (manifest.order, manifest.max_jobs) == ("declared", 20)
 
 
 def test_a_sample_has_the_seed_of_its_matrix_unless_it_has_one() -> None:
@@ -347,8 +346,11 @@ def test_the_seed_of_draws_is_known() -> None:
 @pytest.mark.parametrize(
     ("tail", "code", "pointer"),
     [
-        ("limits: {submits_per_minute: 5}", "E-NOT-YET", "/limits/submits_per_minute"),
-        ("budget: {per: directory}", "E-NOT-YET", "/budget/per"),
+        ("limits: {submits_per_minute: 0}", "E-RANGE", "/limits/submits_per_minute"),
+        ("budget: {per: year}", "E-ENUM", "/budget/per"),
+        ("budget: {credits: -1}", "E-RANGE", "/budget/credits"),
+        ("budget: {credits: much}", "E-TYPE", "/budget/credits"),
+        ("retry: {pause_after: 1.5}", "E-TYPE", "/retry/pause_after"),
         ("duplicates: drop", "E-ENUM", "/duplicates"),
         ("retry: {classes: [content]}", "E-ENUM", "/retry/classes/0"),
         ("accept: {failed: 2}", "E-RANGE", "/accept/failed"),

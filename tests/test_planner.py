@@ -33,17 +33,15 @@ from foxbatch.matrix import expand
 from foxbatch.planner import (
     Action,
     Choice,
-    Estimate,
     PlannedJob,
     as_planned,
     collection,
-    estimate,
     is_news,
     local_files,
     plan,
-    price_shape,
 )
 from foxbatch.policy import RetryPolicy
+from foxbatch.prices import Estimate, estimate, price_shape
 from foxbatch.provider import load_provider
 from tests.matrices import read
 from tests.runner_harness import RUN, many, state_of
@@ -278,7 +276,7 @@ class TestWhatNoManifestAsksFor:
         found = collection(state_of(*facts))
 
         assert found.counts == dict.fromkeys(Action, 0) | {"adopt": 1, "orphan": 7}
-        assert found.estimate == Estimate(0, 0.0, 0)
+        assert found.estimate == Estimate()
 
 
 class TestPlan:
@@ -302,17 +300,23 @@ class TestEstimate:
             for fact in bought(job, number, price)
         ]
 
-        assert estimate([JOB, JOB], state_of(*facts)) == Estimate(2, 40.0, 0)
+        found = estimate([JOB, JOB], state_of(*facts))
+
+        assert (found.jobs, found.credits, found.unpriced) == (2, 40.0, 0)
+        assert (found.most, found.measured) == (180.0, 3)
 
     def test_what_was_never_bought_has_no_price(self) -> None:
-        assert estimate([JOB], state_of(*OTHERS)) == Estimate(1, 0.0, 1)
+        found = estimate([JOB], state_of(*OTHERS))
+
+        assert (found.jobs, found.credits, found.unpriced) == (1, 0.0, 1)
 
     def test_is_about_purchases_alone(self) -> None:
         found = plan(
             [JOB, OTHERS[0]], state_of(JOB, INTENDED, ACCEPTED), retry=RetryPolicy()
         )
 
-        assert found.estimate == Estimate(1, 28.0, 0)
+        priced = found.estimate
+        assert (priced.jobs, priced.credits, priced.unpriced) == (1, 28.0, 0)
 
     def test_the_prompt_makes_no_price_and_the_length_does(self) -> None:
         longer = msgspec.structs.replace(JOB, request={**JOB.request, "duration": 8})

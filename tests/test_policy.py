@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from datetime import UTC, datetime
 
@@ -155,13 +154,19 @@ def test_failures_among_a_hundred_jobs_may_stand(
 
 
 @pytest.mark.parametrize(
-    ("jobs", "bought", "room"),
-    [(None, 1_000_000, math.inf), (3, 0, 3), (3, 3, 0), (3, 5, 0), (0, 0, 0)],
+    ("budget", "words"),
+    [
+        (Budget(), "no budget"),
+        (Budget(jobs=1), "1 job"),
+        (Budget(jobs=1200, per="run"), "1,200 jobs per run"),
+        (Budget(credits=2.5, per="month"), "2.5 credits per month"),
+        (Budget(jobs=3, credits=5000), "3 jobs and 5,000 credits"),
+    ],
+    ids=["none", "one job", "jobs", "credits", "both"],
 )
-def test_budget_says_how_many_may_still_be_bought(
-    jobs: int | None, bought: int, room: float
-) -> None:
-    assert Budget(jobs=jobs).room(bought) == room
+def test_budget_is_told_in_words(budget: Budget, words: str) -> None:
+    assert str(budget) == words
+    assert budget.bounds is (words != "no budget")
 
 
 @pytest.mark.parametrize(

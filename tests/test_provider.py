@@ -332,6 +332,15 @@ class TestProviderFile:
 
         assert [each.position.line for each in problems_of(text)] == [4, 5]
 
+    def test_a_file_that_is_like_the_sandbox_is_like_foxapi_too(self) -> None:
+        """What the sandbox's own file takes over was missing: a traceback."""
+        text = MINE.replace("like: foxapi", "like: sandbox")
+
+        mine = parse_provider(text.encode(), shown_as="mine.yaml", folder=None)
+
+        assert list(mine.models) == ["veo-3.1", "veo-3.1-fast"]
+        assert (mine.polling.interval_s, mine.embedded) == (0.3, False)
+
     def test_loopback_may_do_without_https(self) -> None:
         text = MINE.replace("https://media.example.com", "http://127.0.0.1:9000")
 

@@ -205,6 +205,16 @@ class TestWatching:
         assert polls == ["sync_upstream=true", ""]
         assert ran.phases == {Phase.DONE: 1}
 
+    async def test_results_that_only_a_plain_question_shows_need_no_patience(
+        self, world: World
+    ) -> None:
+        """Every run with little patience ended before it asked plainly."""
+        world.poll = PollPolicy(wait_s=8)
+
+        ran = await world.run(many(1, "[sandbox:slow 4] [sandbox:empty-once]"))
+
+        assert ran.phases == {Phase.DONE: 1}
+
     async def test_a_task_may_be_unknown_just_after_it_was_made(
         self, world: World
     ) -> None:

@@ -11,6 +11,7 @@ import anyio
 import pytest
 import trio.testing
 
+from foxbatch.api import read_log
 from foxbatch.errors import ExitCode, LedgerError, RunDirError
 from foxbatch.events import Event, JobPlanned, SubmitAccepted, SubmitUnknown
 from foxbatch.lifecycle import Phase
@@ -206,7 +207,9 @@ class TestAFullDisk:
 
         (task,) = world.service.sandbox.tasks
         assert f"task={task}" in caught.value.hint
-        assert "foxbatch settle" in caught.value.hint
+        assert "foxbatch recover --from-log" in caught.value.hint
+        (found,) = read_log([caught.value.hint])
+        assert found.task == task
 
     async def test_of_a_file_gives_posts_under_way_their_four_seconds(
         self, world: World

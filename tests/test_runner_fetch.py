@@ -184,6 +184,16 @@ class TestFaults:
         assert [fact.bytes for fact in stored(first)] == [len(FILM)]
         assert [fact.bytes for fact in stored(second)] == [198]
 
+    async def test_junk_after_a_failed_try_is_not_kept_for_the_film(
+        self, world: World
+    ) -> None:
+        junk = Reply(200, b"\1\2" * 99, {"Content-Type": "video/mp4"})
+        world.service.door = meets(file=[Reply(503), junk])
+
+        ran = await world.run(many(1, SOON))
+
+        assert [fact.bytes for fact in stored(ran)] == [len(FILM)]
+
     async def test_an_address_that_expired_is_asked_for_again(
         self, world: World
     ) -> None:
@@ -353,6 +363,29 @@ class TestOrder:
             jobs[2].job,
             jobs[1].job,
         ]
+
+    async def test_the_next_run_asks_first_about_what_vanishes_first(
+        self, world: World
+    ) -> None:
+        jobs = jobs_of(
+            "A hare that never ends [sandbox:slow 90000]",
+            "A slow fox [sandbox:slow 60]",
+            "A fox [sandbox:slow 4]",
+        )
+        world.poll = PollPolicy(wait_s=120)
+        world.service.door = meets(file=always(DENIED))
+        first = await world.run(jobs)
+        running, later, sooner = (
+            next(iter(first.state.jobs[job.job].attempts.values())).task for job in jobs
+        )
+        before = len(world.service.sent)
+        world.service.door = meets()
+
+        await world.run(jobs)
+
+        polls = [s.path for s in world.service.sent[before:] if s.kind == "poll"]
+        asked = [path.rpartition("/")[2] for path in dict.fromkeys(polls)]
+        assert asked == [sooner, later, running]
 
     async def test_what_is_stored_already_is_not_fetched_again(
         self, world: World

@@ -124,7 +124,7 @@ def test_an_editor_sees_much_of_what_is_wrong() -> None:
 
     assert seen >= {
         *("unknown-parameter", "wrong-duration", "unknown-model", "unknown-value"),
-        *("typo-in-key", "range-wrong-key", "two-forms", "budget-credits"),
+        *("typo-in-key", "range-wrong-key", "two-forms", "budget-per-typo"),
         *("local-file-no-address", "number-as-text", "operator-unknown"),
     }
 

@@ -10,7 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from foxbatch.api.beginning import Audience, Beginning, Confirm
     from foxbatch.api.choosing import unmatched
+    from foxbatch.api.evidence import HeldJob, held
     from foxbatch.api.looking import (
         JobStatus,
         Status,
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
     )
     from foxbatch.api.mending import fix_manifest
     from foxbatch.api.place import default_run_dir, find_run_dir
-    from foxbatch.api.running import Audience, Beginning, Confirm, collect, run
+    from foxbatch.api.recovering import LoggedTask, Recovery, read_log, recover
+    from foxbatch.api.running import collect, run
     from foxbatch.api.service import SANDBOX_SPEED, RunOptions, find_access
-    from foxbatch.api.settling import Settled, settle
+    from foxbatch.api.settling import Ruling, Settled, look_up, settle, settle_all
     from foxbatch.api.summary import RunSummary, show_path
+    from foxbatch.api.verifying import Finding, Verified, verify
     from foxbatch.api.wanted import (
         Checked,
         Instead,
@@ -45,14 +49,20 @@ __all__ = [
     "Checked",
     "Choice",
     "Confirm",
+    "Finding",
+    "HeldJob",
     "Instead",
     "JobStatus",
+    "LoggedTask",
     "Notice",
+    "Recovery",
+    "Ruling",
     "RunOptions",
     "RunSummary",
     "Settled",
     "Status",
     "StopButton",
+    "Verified",
     "Wanted",
     "check",
     "collect",
@@ -62,29 +72,37 @@ __all__ = [
     "find_access",
     "find_run_dir",
     "fix_manifest",
+    "held",
     "load_manifest",
+    "look_up",
     "plan",
     "read_ledger",
+    "read_log",
+    "recover",
     "results",
     "run",
     "settle",
+    "settle_all",
     "show_path",
     "status",
     "unmatched",
+    "verify",
 ]
 
 _HOME = {
     "SANDBOX_SPEED": "foxbatch.api.service",
-    "Audience": "foxbatch.api.running",
-    "Beginning": "foxbatch.api.running",
+    "Audience": "foxbatch.api.beginning",
+    "Beginning": "foxbatch.api.beginning",
     "Checked": "foxbatch.api.wanted",
     "Choice": "foxbatch.planner",
-    "Confirm": "foxbatch.api.running",
+    "Confirm": "foxbatch.api.beginning",
     "Instead": "foxbatch.api.wanted",
     "Notice": "foxbatch.api.wanted",
     "JobStatus": "foxbatch.api.looking",
     "RunOptions": "foxbatch.api.service",
     "RunSummary": "foxbatch.api.summary",
+    "HeldJob": "foxbatch.api.evidence",
+    "Ruling": "foxbatch.api.settling",
     "Settled": "foxbatch.api.settling",
     "Status": "foxbatch.api.looking",
     "StopButton": "foxbatch.runner",
@@ -97,15 +115,25 @@ _HOME = {
     "find_access": "foxbatch.api.service",
     "find_run_dir": "foxbatch.api.place",
     "fix_manifest": "foxbatch.api.mending",
+    "held": "foxbatch.api.evidence",
     "load_manifest": "foxbatch.api.wanted",
+    "look_up": "foxbatch.api.settling",
     "plan": "foxbatch.api.looking",
     "read_ledger": "foxbatch.api.looking",
+    "LoggedTask": "foxbatch.api.recovering",
+    "Recovery": "foxbatch.api.recovering",
+    "read_log": "foxbatch.api.recovering",
+    "recover": "foxbatch.api.recovering",
     "results": "foxbatch.api.looking",
     "run": "foxbatch.api.running",
     "settle": "foxbatch.api.settling",
+    "settle_all": "foxbatch.api.settling",
     "show_path": "foxbatch.api.summary",
     "status": "foxbatch.api.looking",
     "unmatched": "foxbatch.api.choosing",
+    "Finding": "foxbatch.api.verifying",
+    "Verified": "foxbatch.api.verifying",
+    "verify": "foxbatch.api.verifying",
 }
 
 

@@ -5,21 +5,28 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from foxbatch import planner
+from foxbatch.api.elsewhere import look_elsewhere, whose
+from foxbatch.api.evidence import maybe_alive
 from foxbatch.api.place import Place, default_run_dir, starts
+from foxbatch.api.service import RunOptions
 from foxbatch.api.summary import loud
 from foxbatch.api.wanted import Notice, Wanted, checked_jobs
+from foxbatch.budget import Purse
 from foxbatch.canonical import JobId, Json
 from foxbatch.clock import Clock, SystemClock, to_text
 from foxbatch.events import RunId
 from foxbatch.ledger import LedgerReading, live_runs, read_folder
-from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
+from foxbatch.lifecycle import BatchState, JobState, Phase
 from foxbatch.planner import Choice, Plan, as_planned
 from foxbatch.results import Failure, Record, failure_of, records
+
+_TOO_MANY = ("rate", "concurrency")
 
 AT_RISK_H = 6
 """Results that vanish within so many hours are said to be at risk."""
@@ -58,6 +65,8 @@ class Status:
         running_pid: Process that works on the directory now, on this machine.
         at_risk: Jobs whose results vanish soon and are not downloaded.
         problems: What a person has to hear although no phase says it.
+        slowed: Attempts that the service refused because they were too many, by the
+            class of the refusal.
     """
 
     run_dir: Path
@@ -65,6 +74,7 @@ class Status:
     running_pid: int | None
     at_risk: tuple[JobStatus, ...]
     problems: tuple[str, ...] = ()
+    slowed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def phases(self) -> dict[str, int]:
@@ -84,6 +94,7 @@ class Status:
                 for job in self.at_risk
             ],
             "problems": list(self.problems),
+            "slowed": dict(self.slowed),
         }
 
 
@@ -121,8 +132,17 @@ def plan(
     out: Path | None = None,
     choice: Choice | None = None,
     notice: Notice | None = None,
+    options: RunOptions | None = None,
 ) -> Plan:
     """Return what a run would do now, and why. Nothing is changed or sent.
+
+    Args:
+        wanted: From `load_manifest`.
+        out: Run directory; None for the default one.
+        choice: Which jobs, and which failures again.
+        notice: Told what is valid and probably not meant.
+        options: Whose purchases in other run directories count: address and key, as
+            far as they are there. Without a key those of any account do.
 
     Raises:
         InvalidError: A job is not valid.
@@ -131,14 +151,25 @@ def plan(
     jobs = checked_jobs(wanted, notice)
     place = Place(out or default_run_dir(wanted))
     reading = read_folder(place.ledger)
-    return planner.plan(
+    state = reading.state
+    moment = to_text(SystemClock().now())
+    make = partial(
+        planner.plan,
         [as_planned(job, wanted.manifest.sha256) for job in jobs],
-        reading.state,
+        state,
         retry=wanted.manifest.retry,
         order=wanted.manifest.order,
         choice=choice,
-        live=live(reading.state, place.path),
+        live=live(state, place.path),
     )
+    purse = Purse((wanted.manifest.budget,), state, RunId(""))
+    spending = purse.spending(moment)
+    first = make()
+    if choice is not None and choice.fresh:
+        return replace(first, spending=spending)
+    ours = whose(wanted.provider, options or RunOptions(), state)
+    found = look_elsewhere(place, first, ours)
+    return replace(make(elsewhere=found) if found else first, spending=spending)
 
 
 def live(state: BatchState, run_dir: Path) -> Mapping[RunId, int]:
@@ -163,8 +194,20 @@ def status(run_dir: Path, *, clock: Clock | None = None) -> Status:
         jobs=jobs,
         running_pid=next(iter(alive.values()), None),
         at_risk=tuple(job for job in jobs if _is_at_risk(job, soon)),
-        problems=tuple(loud(state, reading.torn, found)),
+        problems=tuple(loud(state, reading.torn, found, reading.names)),
+        slowed=_slowed(state),
     )
+
+
+def _slowed(state: BatchState) -> dict[str, int]:
+    refusals = (
+        attempt.refused.error_class
+        for job in state.jobs.values()
+        for attempt in job.attempts.values()
+        if attempt.refused is not None
+    )
+    found = Counter(word for word in refusals if word in _TOO_MANY)
+    return {word: found[word] for word in _TOO_MANY if found[word]}
 
 
 def _job_status(
@@ -183,19 +226,6 @@ def _job_status(
         valid_until=waiting.valid_until if waiting is not None else None,
         maybe_alive=phase is Phase.HELD and maybe_alive(attempt, state),
     )
-
-
-def maybe_alive(attempt: Attempt | None, state: BatchState) -> bool:
-    """Return whether another machine may still be waiting for an answer to it.
-
-    What another machine does cannot be seen from here; only its goodbye can.
-    """
-    if attempt is None or attempt.unknown is not None:
-        return False
-    run = state.runs.get(attempt.run)
-    if run is None or run.started is None:
-        return True
-    return run.ended is None and run.started.host != socket.gethostname()
 
 
 def _is_at_risk(job: JobStatus, soon: datetime) -> bool:
@@ -217,7 +247,6 @@ __all__ = [
     "JobStatus",
     "Status",
     "live",
-    "maybe_alive",
     "plan",
     "read_ledger",
     "results",

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import math
 import random
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from foxbatch.access import SANDBOX_ORIGIN, Access
 from foxbatch.api import summary
+from foxbatch.api.beginning import (
+    Audience,
+    Beginning,
+    Confirm,
+    PaceAudience,
+    ask,
+    check_prices,
+)
 from foxbatch.api.choosing import unmatched
+from foxbatch.api.elsewhere import look_elsewhere, same_origin, take_over
 from foxbatch.api.place import (
     Place,
     check_origin,
@@ -26,13 +33,16 @@ from foxbatch.api.place import (
 from foxbatch.api.provenance import start_fact
 from foxbatch.api.service import RunOptions, known_access, reached
 from foxbatch.api.summary import RunSummary
+from foxbatch.api.telling import command, reason
 from foxbatch.api.wanted import Notice, Wanted, checked_jobs
 from foxbatch.artifacts import Store
+from foxbatch.budget import Purse
 from foxbatch.canonical import Digest, JobId
 from foxbatch.client import ServiceClient, without_secrets
-from foxbatch.clock import Clock, SystemClock
-from foxbatch.errors import ExitCode, UsageError, most_urgent
-from foxbatch.events import Event, JobPlanned, ManifestRef, Origin, RunId, RunStarted
+from foxbatch.clock import Clock, SystemClock, to_text
+from foxbatch.errors import UsageError, most_urgent
+from foxbatch.events import JobPlanned, ManifestRef, Origin, RunId, RunStarted
+from foxbatch.forecast import Forecast
 from foxbatch.governor import Governor
 from foxbatch.ledger import (
     DirLock,
@@ -41,9 +51,11 @@ from foxbatch.ledger import (
     read_folder,
 )
 from foxbatch.lifecycle import Phase
+from foxbatch.pace import PaceChange
 from foxbatch.planner import (
     BUYS,
     Action,
+    Elsewhere,
     Plan,
     as_planned,
     collection,
@@ -52,50 +64,10 @@ from foxbatch.planner import (
     plan as plan_jobs,
 )
 from foxbatch.policy import Accept, Budget, Limits, Order, PollPolicy, RetryPolicy
+from foxbatch.prices import canaries, prices
 from foxbatch.provider import Provider
 from foxbatch.results import Record, records, write_jsonl
-from foxbatch.runner import Bench, Book, Gate, Outcome, StopButton, run_batch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
-    """What a run is about to do.
-
-    Attributes:
-        run_dir: Where everything is.
-        name: Of the manifest, or of the run directory.
-        provider: Id of the service.
-        base_url: Where requests go; empty where none will be sent.
-        paid: Whether requests cost money.
-        plan: What is to be done.
-        limits: Limits in force.
-        phases: Where every job stands now.
-        torn: Ledger files that end in an unfinished line.
-    """
-
-    run_dir: Path
-    name: str
-    provider: str
-    base_url: str
-    paid: bool
-    plan: Plan
-    limits: Limits
-    phases: Mapping[JobId, Phase]
-    torn: tuple[str, ...] = ()
-
-
-class Audience(Protocol):
-    """Whoever watches a run: a screen, a log."""
-
-    def begins(self, beginning: Beginning) -> None:
-        """Take in what is going to happen."""
-
-    def happened(self, fact: Event) -> None:
-        """Take in one new fact, which is in the ledger already."""
-
-
-Confirm = Callable[[Beginning], bool]
-"""Asked before a run that costs money; False sends nothing."""
+from foxbatch.runner import Bench, Book, Gate, GoOn, Outcome, StopButton, run_batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +97,7 @@ async def run(
     *,
     audience: Sequence[Audience] = (),
     confirm: Confirm | None = None,
+    go_on: GoOn | None = None,
     stop: StopButton | None = None,
     clock: Clock | None = None,
     notice: Notice | None = None,
@@ -138,7 +111,10 @@ async def run(
         wanted: From `load_manifest`.
         options: Beyond the manifest.
         audience: Told about everything that happens.
-        confirm: Asked before a run that costs money, unless `yes` or a budget is set.
+        confirm: Asked before a run that costs money, unless `yes` is set. Where nobody
+            can be asked, a budget will do.
+        go_on: With `canary`, told what the rest is thought to cost, and asked whether
+            it is to be bought; without it `yes` decides.
         stop: Ends the run early when it is pressed.
         clock: Time; it must agree with the event loop's.
         notice: Told what is valid and probably not meant, before anything is sent.
@@ -169,14 +145,22 @@ async def run(
         budget=manifest.budget,
         accept=manifest.accept,
         order=manifest.order,
-        command=_command(wanted, options),
+        command=command(wanted, options),
         overrides=manifest.overrides,
     )
     for error in unmatched(options.choice, task.wanted or ()):
         raise error
     place.check(home=None if options.out else place.path.parent.parent)
     with DirLock(place.path):
-        started = _Run(task, options, audience, confirm=confirm, stop=stop, clock=clock)
+        started = _Run(
+            task,
+            options,
+            audience,
+            confirm=confirm,
+            go_on=go_on,
+            stop=stop,
+            clock=clock,
+        )
         return await started.carry_out()
 
 
@@ -233,6 +217,7 @@ class _Run:
         audience: Sequence[Audience],
         *,
         confirm: Confirm | None = None,
+        go_on: GoOn | None = None,
         stop: StopButton | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -240,10 +225,14 @@ class _Run:
         self._options = options
         self._audience = audience
         self._confirm = confirm
+        self._go_on: GoOn = go_on or (lambda _: options.yes)
+        self._most = Budget(credits=options.max_credits, per="run")
+        self._budgets = (task.budget, self._most)
         self._stop = stop or StopButton()
         self._clock = clock or SystemClock()
         self._began = self._clock.monotonic()
         self._reading = read_folder(task.place.ledger)
+        self._elsewhere: dict[JobId, Elsewhere] = {}
         self._plan = self._make_plan()
 
     def _make_plan(self) -> Plan:
@@ -252,34 +241,54 @@ class _Run:
             return collection(state)
         choice = self._options.choice
         return plan_jobs(
-            task.wanted, state, retry=task.retry, order=task.order, choice=choice
+            task.wanted,
+            state,
+            retry=task.retry,
+            order=task.order,
+            choice=choice,
+            elsewhere=self._elsewhere,
         )
+
+    def _look_elsewhere(self, origin: Origin) -> None:
+        """Find what other directories have bought, unless that is to be ignored."""
+        if not self._options.choice.fresh:
+            ours = same_origin(origin, any_account=self._options.same_account)
+            self._elsewhere = look_elsewhere(self._task.place, self._plan, ours)
+            self._plan = self._make_plan()
 
     async def carry_out(self) -> RunSummary:
         """Do what is to be done and return what it came to."""
         task, state = self._task, self._reading.state
-        reused = sum(job.phase is Phase.DONE for job in self._plan.jobs)
-        self._check_files()
         entry = known_access(task.provider, self._options)
         origin = SANDBOX_ORIGIN if entry is None else entry.origin
         same_account = self._options.same_account
         check_origin(task.place, state, origin, same_account=same_account)
+        self._look_elsewhere(origin)
+        reused = sum(job.phase is Phase.DONE for job in self._plan.jobs)
+        self._check_files()
         beginning = self._beginning(entry)
         for listener in self._audience:
             listener.begins(beginning)
         news = self._news()
         known = [started.origin for started in starts(state)]
         settled = not known or origin in known
-        if settled and not news and not self._plan.with_action(*_WORK):
+        if settled and not news and not self._has_work():
             return self._summary(None, RunId(""), reused)
         self._check_requests(entry)
+        check_prices(self._plan.estimate, self._budgets, self._options)
         Store(task.place.path).check(
-            job.wanted.output for job in self._plan.with_action(*_WORK)
+            job.wanted.output
+            for job in self._plan.with_action(*_WORK, Action.ELSEWHERE)
         )
-        self._ask(beginning)
+        ask(beginning, self._options, self._confirm)
         with reached(task.provider, self._options, task.place, entry) as found:
             outcome, run = await self._work(found, origin, news)
         return self._summary(outcome, run, reused)
+
+    def _has_work(self) -> bool:
+        there = (job.elsewhere for job in self._plan.jobs)
+        comes = any(one is not None and one.comes_over for one in there)
+        return comes or bool(self._plan.with_action(*_WORK))
 
     def _check_files(self) -> None:
         """Raise `UsageError` for a local file, which nothing can upload yet."""
@@ -309,7 +318,11 @@ class _Run:
                 )
 
     def _beginning(self, entry: Access | None) -> Beginning:
-        task = self._task
+        task, state = self._task, self._reading.state
+        known, buys = prices(state), self._plan.with_action(*BUYS)
+        first = canaries([job.wanted for job in buys], known)
+        moment = to_text(self._clock.now())
+        purse = Purse(self._budgets, state, RunId(""))
         return Beginning(
             run_dir=task.place.path,
             name=task.name,
@@ -319,23 +332,10 @@ class _Run:
             plan=self._plan,
             limits=task.limits,
             phases={job.id: job.phase for job in self._plan.jobs},
+            canaries=len(first) if self._options.canary else 0,
+            spending=purse.spending(moment),
             torn=tuple(self._reading.torn),
         )
-
-    def _ask(self, beginning: Beginning) -> None:
-        """Raise `UsageError` unless somebody agreed to what this may cost."""
-        buys = len(self._plan.with_action(*BUYS))
-        agreed = self._options.yes or self._task.budget.jobs is not None
-        if not buys or not beginning.paid or agreed:
-            return
-        if self._confirm is None:
-            raise UsageError(
-                f"this run would buy {buys} job{'' if buys == 1 else 's'} "
-                f"from {beginning.provider}",
-                hint="Type --yes to agree, or set budget.jobs in the manifest.",
-            )
-        if not self._confirm(beginning):
-            raise UsageError("nothing was bought", hint="Answer y to go on.")
 
     def _news(self) -> list[JobPlanned]:
         """Return the wanted jobs that no ledger file describes as they are now."""
@@ -358,8 +358,13 @@ class _Run:
         observers = [listener.happened for listener in self._audience]
         book = Book(writer, self._reading.state, observers)
         try:
-            book.record(self._started(origin), *news, durable=True)
-            client = ServiceClient(task.provider, entry, clock=clock)
+            started = self._started(origin)
+            book.record(started, *news, durable=True)
+            await self._take_over(book, who=started.actor)
+            collects = task.wanted is None
+            client = ServiceClient(
+                task.provider, entry, clock=clock, reads_only=collects
+            )
             async with client:
                 outcome = await run_batch(
                     self._bench(book, client),
@@ -367,28 +372,51 @@ class _Run:
                     most=_bound(self._options.max_new),
                     detach=self._options.detach,
                     stop_after_s=_bound(self._options.stop_after_s),
+                    go_on=self._go_on if self._options.canary else None,
                 )
         finally:
             writer.close()
         return outcome, run
 
+    async def _take_over(self, book: Book, *, who: str) -> None:
+        place, stop = self._task.place.path, self._stop
+        missing = await take_over(
+            self._plan, book, Store(place), place, who=who, stop=stop
+        )
+        for job in missing:
+            del self._elsewhere[job]
+        self._plan = self._make_plan()
+
     def _bench(self, book: Book, client: ServiceClient) -> Bench:
-        task, clock = self._task, self._clock
+        task, clock, rng = self._task, self._clock, random.Random()
+        polling = task.provider.polling
         return Bench(
             book=book,
             client=client,
             provider=task.provider,
             store=Store(task.place.path),
             run_dir=task.place.path,
-            governor=Governor(task.limits, clock=clock),
+            governor=Governor(task.limits, clock=clock, on_change=self._paced),
             clock=clock,
             retry=task.retry,
             poll=task.poll,
             budget=task.budget,
-            rng=random.Random(),
+            rng=rng,
             stop=self._stop,
             gate=Gate(task.retry),
+            submitting=task.wanted is not None,
+            forecast=Forecast(
+                least_gap_s=polling.interval_s, first_s=polling.first_s, rng=rng
+            ),
+            most=self._most,
+            fail_fast=self._options.fail_fast,
+            allow_unpriced=self._options.allow_unpriced,
         )
+
+    def _paced(self, change: PaceChange) -> None:
+        for listener in self._audience:
+            if isinstance(listener, PaceAudience):
+                listener.paced(change)
 
     def _started(self, origin: Origin) -> RunStarted:
         task = self._task
@@ -398,6 +426,7 @@ class _Run:
             "retry": retry | {"classes": sorted(task.retry.classes)},
             "poll": asdict(task.poll),
             "budget": asdict(task.budget),
+            "max_credits": self._options.max_credits,
             "order": task.order,
         }
         return start_fact(
@@ -413,23 +442,28 @@ class _Run:
     def _summary(self, outcome: Outcome | None, run: RunId, reused: int) -> RunSummary:
         task, state = self._task, self._reading.state
         found = records(state, task.wanted)
+        counts = summary.counts(found)
         write_jsonl(found, task.place.results)
         wanted = self._selected(found)
         detached = outcome is not None and outcome.reason == "detached"
         code = summary.exit_code(wanted, task.accept, detached=detached)
+        code = most_urgent(code, summary.code_of_others(self._plan))
         if outcome is not None:
             code = most_urgent(code, outcome.exit_code)
         return RunSummary(
             run_dir=task.place.path,
             exit_code=code,
-            reason=_reason(outcome, code),
-            counts=summary.counts(found),
+            reason=reason(outcome, code, failed=counts.get(Phase.FAILED, 0)),
+            counts=counts,
             submitted=outcome.accepted if outcome is not None else 0,
             reused=reused,
             duration_s=self._clock.monotonic() - self._began,
             credits=summary.credits_of(state, run),
             next=summary.next_commands(found, task.place.path, task.command),
-            problems=tuple(summary.loud(state, self._reading.torn, found)),
+            problems=(
+                *summary.loud(state, self._reading.torn, found, self._reading.names),
+                *summary.left_elsewhere(self._plan),
+            ),
         )
 
     def _selected(self, found: Sequence[Record]) -> list[Record]:
@@ -441,42 +475,7 @@ class _Run:
         return [record for record in found if record.job in names]
 
 
-def _command(wanted: Wanted, options: RunOptions) -> str:
-    """Return the command that goes on with a run: the same jobs, the same place."""
-    words = ["foxbatch", "run", str(wanted.manifest.path or "-")]
-    if wanted.instead is not None:
-        words += ["--provider", wanted.instead]
-    if options.out is not None:
-        words += ["--out", str(options.out)]
-    for override in wanted.manifest.overrides:
-        words += ["--set", override]
-    for glob in options.choice.only:
-        words += ["--only", glob]
-    return shlex.join(words)
-
-
 _WORK = (*BUYS, Action.ADOPT, Action.DOWNLOAD)
-_WORDS = {
-    ExitCode.DONE: "all that was asked for is done",
-    ExitCode.HELD: "done, except submissions that a person must settle",
-    ExitCode.FAILED_JOBS: "done, but jobs failed",
-    ExitCode.REMOTE: "work is still running remotely",
-    ExitCode.INTERRUPTED: "interrupted; the same command goes on",
-}
-
-
-_ENDINGS = {
-    "detached": "everything is submitted; what runs remotely was left running",
-    "stop_after": "stopped in time, as asked; the same command goes on",
-}
-
-
-def _reason(outcome: Outcome | None, code: ExitCode) -> str:
-    if outcome is not None and outcome.why:
-        return f"stopped: {outcome.why}"
-    if outcome is not None and outcome.reason in _ENDINGS:
-        return _ENDINGS[outcome.reason]
-    return _WORDS[code]
 
 
 def _bound(number: float | None) -> float:

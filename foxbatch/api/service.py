@@ -31,6 +31,13 @@ class RunOptions:
         out: Run directory; None for the default one.
         choice: Which jobs, and which failures again.
         max_new: How many jobs may be bought; None means all.
+        max_credits: What this run may spend, in the service's unit; None means no
+            bound beside the manifest's.
+        canary: Whether one job of each price shape is bought first, and the rest only
+            where it fits and somebody agrees.
+        allow_unpriced: Whether jobs without a known price may be bought although a
+            budget in credits is set.
+        fail_fast: Whether the first failed job ends submitting.
         yes: Whether a paid run needs no question.
         stop_after_s: Stop after so many seconds and leave the rest running.
         detach: Leave as soon as everything is submitted.
@@ -47,6 +54,10 @@ class RunOptions:
     out: Path | None = None
     choice: Choice = field(default_factory=Choice)
     max_new: int | None = None
+    max_credits: float | None = None
+    canary: bool = False
+    allow_unpriced: bool = False
+    fail_fast: bool = False
     yes: bool = False
     stop_after_s: float | None = None
     detach: bool = False

@@ -1,8 +1,9 @@
-"""A person decides about a held job: what became of it is written down."""
+"""A person decides about held jobs: what became of them is written down."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,12 +11,13 @@ from pathlib import Path
 import msgspec
 
 from foxbatch.access import SANDBOX_ORIGIN
-from foxbatch.api.looking import maybe_alive
+from foxbatch.api.evidence import held_attempts, maybe_alive
 from foxbatch.api.place import Place, check_origin, provider_of, starts
 from foxbatch.api.provenance import start_fact
 from foxbatch.api.service import RunOptions, known_access, reached
 from foxbatch.client import (
     PollDenied,
+    PollOutcome,
     PollTrouble,
     ServiceClient,
     TaskMissing,
@@ -25,15 +27,32 @@ from foxbatch.client import (
 )
 from foxbatch.clock import Clock, SystemClock, from_text
 from foxbatch.errors import UsageError
-from foxbatch.events import Decision, RunEnded, SubmitSettled
+from foxbatch.events import Decision, RunEnded, SubmitSettled, TaskId
 from foxbatch.ledger import DirLock, LedgerWriter, new_run_id, read_folder
-from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
+from foxbatch.lifecycle import Attempt, BatchState, JobState
+from foxbatch.provider import Provider
+from foxbatch.results import records, write_jsonl
 
 _EARLIEST = timedelta(minutes=-2)
 _LATEST = timedelta(minutes=10)
 
 Ask = Callable[[str], bool]
 """Shows a person what is about to be written down; False writes nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What a person says became of one held job.
+
+    Attributes:
+        job: Its id, the beginning of its id, or its name.
+        decision: It is this task, buy it again, or write it off.
+        task: With decision `task`: its id.
+    """
+
+    job: str
+    decision: Decision
+    task: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,43 +106,120 @@ async def settle(
         UsageError: There is no such held job, or the task cannot be its.
         RunDirError: The run directory cannot be used.
     """
+    ruling = Ruling(job=job, decision=decision, task=task)
+    (settled,) = await settle_all(
+        run_dir, [ruling], options=options, why=why, force=force, ask=ask, clock=clock
+    )
+    return settled
+
+
+async def settle_all(
+    run_dir: Path,
+    rulings: Sequence[Ruling],
+    *,
+    options: RunOptions | None = None,
+    why: str = "",
+    force: bool = False,
+    ask: Ask | None = None,
+    clock: Clock | None = None,
+) -> tuple[Settled, ...]:
+    """Decide about several held jobs, all of them or none, with one question.
+
+    Arguments and errors as for `settle`.
+    """
     options, clock = options or RunOptions(), clock or SystemClock()
     place = Place(run_dir)
     place.check()
     with DirLock(place.path):
-        reading = read_folder(place.ledger)
-        known, attempt = _held(reading.state, job)
-        if maybe_alive(attempt, reading.state) and not force:
-            raise UsageError(
-                f"another machine may still be waiting for the answer to {known.name}",
-                hint="When you know that its run is over, type --force.",
-            )
-        seen = None
-        if decision == "task":
-            seen = await _look_at(
-                place, reading.state, attempt, task, options=options, clock=clock
-            )
-        consequence = _CONSEQUENCES[decision]
-        if ask is not None and not ask(_question(known, attempt, seen, consequence)):
+        state = read_folder(place.ledger).state
+        cases = [_Case(one, *_held(state, one.job)) for one in rulings]
+        _check_cases(cases, state, force=force)
+        looker = _Looker(place, state, options, clock)
+        for case in cases:
+            if case.ruling.decision == "task":
+                case.seen = await looker.look(case)
+        question = "\n\n".join(_question(case) for case in cases)
+        if ask is not None and not ask(question):
             raise UsageError("nothing was decided", hint="Answer y to decide.")
-        fact = SubmitSettled(
-            job=known.id,
-            attempt=attempt.id,
-            decision=decision,
-            task=seen.task if seen is not None else None,
+        _write(place, state, [case.fact(why) for case in cases], options, clock)
+    return tuple(
+        Settled(
+            job=case.known.name,
+            decision=case.ruling.decision,
+            consequence=_CONSEQUENCES[case.ruling.decision],
+        )
+        for case in cases
+    )
+
+
+async def look_up(
+    run_dir: Path,
+    job: str,
+    task: str,
+    *,
+    options: RunOptions | None = None,
+    clock: Clock | None = None,
+) -> str:
+    """Return what the service says about a task that may be a held job's, for people.
+
+    Raises:
+        UsageError: There is no such job or task, or the task cannot be the job's.
+    """
+    place = Place(run_dir)
+    state = read_folder(place.ledger).state
+    ruling = Ruling(job=job, decision="task", task=task)
+    case = _Case(ruling, *_held(state, job))
+    looker = _Looker(place, state, options or RunOptions(), clock or SystemClock())
+    return _shown(await looker.look(case), case.known)
+
+
+@dataclass(slots=True)
+class _Case:
+    """One ruling and what it is about.
+
+    Attributes:
+        seen: The task as the service shows it, once it was looked at.
+    """
+
+    ruling: Ruling
+    known: JobState
+    attempt: Attempt
+    seen: TaskView | None = None
+
+    def fact(self, why: str) -> SubmitSettled:
+        """Return what is written down."""
+        return SubmitSettled(
+            job=self.known.id,
+            attempt=self.attempt.id,
+            decision=self.ruling.decision,
+            task=self.seen.task if self.seen is not None else None,
             why=why,
         )
-        _write(place, reading.state, fact, options, clock)
-    return Settled(job=known.name, decision=decision, consequence=consequence)
+
+
+def _check_cases(cases: Sequence[_Case], state: BatchState, *, force: bool) -> None:
+    """Refuse what contradicts itself, or another machine that may still wait."""
+    for what, named in (
+        ("job", [case.known.name for case in cases]),
+        ("task", [case.ruling.task for case in cases if case.ruling.task]),
+    ):
+        twice = [one for one, n in Counter(named).items() if n > 1]
+        if twice:
+            raise UsageError(
+                f"{what} {twice[0]} is named twice", hint="Decide once about each job."
+            )
+    alive = [c.known.name for c in cases if maybe_alive(c.attempt, state)]
+    if alive and not force:
+        raise UsageError(
+            "another machine may still be waiting for the answer to "
+            f"{', '.join(alive)}",
+            hint="When you know that its run is over, type --force.",
+        )
 
 
 def _held(state: BatchState, job: str) -> tuple[JobState, Attempt]:
     """Return the one held job that *job* names."""
-    held = []
-    for known in state.jobs.values():
-        phase, attempt = known.leading()
-        if phase is Phase.HELD and attempt is not None:
-            held.append((known, attempt))
+    held = held_attempts(state)
     found = [
         (known, attempt)
         for known, attempt in held
@@ -141,39 +237,49 @@ def _held(state: BatchState, job: str) -> tuple[JobState, Attempt]:
     raise UsageError(f"no held job is called {job!r}", hint=hint)
 
 
-async def _look_at(
-    place: Place,
-    state: BatchState,
-    attempt: Attempt,
-    task: str | None,
-    *,
-    options: RunOptions,
-    clock: Clock,
-) -> TaskView:
-    """Ask the service about a task, and refuse one that cannot be this attempt's."""
-    wanted = usable_task_id(task)
-    if wanted is None:
-        raise UsageError(f"{task!r} is no task id", hint="Copy it from the service.")
-    owner = state.tasks.get(wanted)
-    if owner is not None:
-        raise UsageError(
-            f"task {wanted} belongs to attempt {owner} already",
-            hint="Look for another task that was created at that time.",
-        )
-    provider = provider_of(place, state)
-    entry = known_access(provider, options)
-    origin = SANDBOX_ORIGIN if entry is None else entry.origin
-    check_origin(place, state, origin, same_account=options.same_account)
-    with reached(provider, options, place, entry) as found:
-        async with ServiceClient(provider, found, clock=clock) as client:
-            outcome = await client.poll(wanted)
-    if not isinstance(outcome, TaskSeen):
-        raise UsageError(
-            f"the service does not show task {wanted}: {_said(outcome)}",
-            hint="Check the id; when the service is out of reach, try again later.",
-        )
-    _check_time(attempt, outcome.view)
-    return outcome.view
+@dataclass(frozen=True, slots=True)
+class _Looker:
+    """Asks the service about tasks, and refuses those that cannot be a job's."""
+
+    place: Place
+    state: BatchState
+    options: RunOptions
+    clock: Clock
+
+    async def look(self, case: _Case) -> TaskView:
+        """Return the task that a ruling names."""
+        wanted = usable_task_id(case.ruling.task)
+        if wanted is None:
+            raise UsageError(
+                f"{case.ruling.task!r} is no task id", hint="Copy it from the service."
+            )
+        owner = self.state.tasks.get(wanted)
+        if owner is not None:
+            raise UsageError(
+                f"task {wanted} belongs to attempt {owner} already",
+                hint="Look for another task that was created at that time.",
+            )
+        provider = provider_of(self.place, self.state)
+        outcome = await self._ask(provider, wanted)
+        if not isinstance(outcome, TaskSeen):
+            raise UsageError(
+                f"the service does not show task {wanted}: {_said(outcome)}",
+                hint="Check the id; when the service is out of reach, try again later.",
+            )
+        _check_time(case.attempt, outcome.view)
+        _check_model(case.known, outcome.view, provider)
+        return outcome.view
+
+    async def _ask(self, provider: Provider, task: TaskId) -> PollOutcome:
+        options, place = self.options, self.place
+        entry = known_access(provider, options)
+        origin = SANDBOX_ORIGIN if entry is None else entry.origin
+        check_origin(place, self.state, origin, same_account=options.same_account)
+        with reached(provider, options, place, entry) as found:
+            async with ServiceClient(
+                provider, found, clock=self.clock, reads_only=True
+            ) as client:
+                return await client.poll(task)
 
 
 def _said(outcome: TaskMissing | PollTrouble | PollDenied) -> str:
@@ -200,6 +306,18 @@ def _check_time(attempt: Attempt, view: TaskView) -> None:
         )
 
 
+def _check_model(known: JobState, view: TaskView, provider: Provider) -> None:
+    """Refuse a task of another model; a name that nobody knows may be an alias."""
+    wanted, said = known.planned, view.reported_model
+    if wanted is None or said == wanted.model or said not in provider.models:
+        return
+    raise UsageError(
+        f"task {view.task} is one of model {said}, but this job asked for"
+        f" {wanted.model}",
+        hint="Look for another task that was created at that time.",
+    )
+
+
 def _created(view: TaskView) -> datetime | None:
     """Return when a task was made; None where the service says nothing sensible."""
     try:
@@ -208,28 +326,29 @@ def _created(view: TaskView) -> datetime | None:
         return None
 
 
-def _question(
-    known: JobState, attempt: Attempt, seen: TaskView | None, consequence: str
-) -> str:
+def _question(case: _Case) -> str:
+    attempt, known = case.attempt, case.known
     why = attempt.unknown.why if attempt.unknown is not None else "the process ended"
     lines = [f"{known.name} ({known.id}), submitted {attempt.since}: {why}"]
-    if seen is not None:
-        created = _created(seen)
-        known_of_it = [
-            seen.word,
-            f"model {seen.reported_model or 'not said'}",
-            f"created {created:%Y-%m-%d %H:%M:%S} UTC"
-            if created
-            else "created: not said",
-        ]
-        lines.append(f"task {seen.task}: {', '.join(known_of_it)}")
+    if case.seen is not None:
+        lines.append(_shown(case.seen, known))
+    consequence = _CONSEQUENCES[case.ruling.decision]
     return "\n".join([*lines, f"If you agree, {consequence}."])
+
+
+def _shown(view: TaskView, known: JobState) -> str:
+    created, said = _created(view), view.reported_model
+    model = f"model {said or 'not said'}"
+    if known.planned is not None and said not in (None, known.planned.model):
+        model += f" (asked for {known.planned.model})"
+    made = f"{created:%Y-%m-%d %H:%M:%S} UTC" if created else "not said"
+    return f"task {view.task}: {view.word}, {model}, created {made}"
 
 
 def _write(
     place: Place,
     state: BatchState,
-    fact: SubmitSettled,
+    facts: Sequence[SubmitSettled],
     options: RunOptions,
     clock: Clock,
 ) -> None:
@@ -240,9 +359,12 @@ def _write(
         environ=options.environ,
         provider_sha256=last.provider_sha256,
     )
-    signed = msgspec.structs.replace(fact, who=started.actor)
+    signed = [msgspec.structs.replace(fact, who=started.actor) for fact in facts]
     writer = LedgerWriter(place.ledger, new_run_id(), clock)
     try:
-        writer.append(started, signed, RunEnded(why="done"), durable=True)
+        ended = RunEnded(why="done")
+        for fact in writer.append(started, *signed, ended, durable=True):
+            state.join(fact)
     finally:
         writer.close()
+    write_jsonl(records(state), place.results)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from foxbatch.canonical import Json
 from foxbatch.errors import ExitCode, most_urgent
-from foxbatch.events import WRITTEN_OFF
+from foxbatch.events import EXPIRED, WRITTEN_OFF, RunId
 from foxbatch.lifecycle import BatchState, Phase
+from foxbatch.planner import Action, Plan
 from foxbatch.policy import Accept
 from foxbatch.results import Record
 
@@ -88,6 +89,21 @@ def exit_code(
     return most_urgent(*codes)
 
 
+def code_of_others(plan: Plan) -> ExitCode:
+    """Return what jobs mean for the shell that are left to another run directory."""
+    left = {job.phase for job in plan.with_action(Action.ELSEWHERE)}
+    codes = [ExitCode.HELD] if Phase.HELD in left else []
+    return most_urgent(
+        *codes, *([ExitCode.REMOTE] if left.intersection(_REMOTE) else [])
+    )
+
+
+def left_elsewhere(plan: Plan) -> list[str]:
+    """Return which jobs were not bought here and are not here, and where they are."""
+    left = plan.with_action(Action.ELSEWHERE)
+    return [f"{job.wanted.name} ({job.id}): {job.reason}" for job in left]
+
+
 def credits_of(state: BatchState, run: str) -> float | None:
     """Return what the attempts of one run cost, None where nothing is known."""
     known = [
@@ -99,23 +115,53 @@ def credits_of(state: BatchState, run: str) -> float | None:
     return sum(known) if known else None
 
 
+def bought_twice(state: BatchState, names: Mapping[RunId, str]) -> Iterator[str]:
+    """Yield which jobs runs bought that did not know of each other, and where.
+
+    Args:
+        state: What the ledger says.
+        names: Of the file that each run wrote.
+    """
+    for job in state.jobs.values():
+        if bought := job.unexplained_purchases():
+            runs = dict.fromkeys(attempt.run for attempt in bought)
+            files = [f"ledger/{names.get(run, f'*-{run}.jsonl')}" for run in runs]
+            yield (
+                f"{job.name} ({job.id}) was bought {len(bought)} times without a "
+                f"recorded reason, in {' and '.join(files)}"
+            )
+
+
+def _vanished(records: Sequence[Record]) -> Iterator[str]:
+    """Yield how many results were gone before they were fetched."""
+    lost = [r for r in records if r.error and r.error.error_class == EXPIRED]
+    if lost:
+        some = ", ".join(record.name for record in lost[:_SHOWN])
+        more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+        yield (
+            f"the results of {some}{more} were gone before they were fetched: "
+            f"`foxbatch run MANIFEST --retry-failed={EXPIRED}` buys them again"
+        )
+
+
+_SHOWN = 3
+
+
 def loud(
-    state: BatchState, torn: Sequence[str], records: Sequence[Record]
+    state: BatchState,
+    torn: Sequence[str],
+    records: Sequence[Record],
+    names: Mapping[RunId, str],
 ) -> list[str]:
     """Return what a person has to hear although no exit code says it."""
     found = [f"{name} ends in an unfinished line, which was ignored" for name in torn]
-    for job in state.jobs.values():
-        if job.planned is None:
-            found.append(
-                f"job {job.id} was bought, but no ledger file here says what it is: "
-                "a file is missing"
-            )
-        if bought := job.unexplained_purchases():
-            files = " and ".join(f"*-{attempt.run}.jsonl" for attempt in bought)
-            found.append(
-                f"{job.name} ({job.id}) was bought {len(bought)} times without a "
-                f"recorded reason, in ledger/{files}"
-            )
+    found += [
+        f"job {job.id} was bought, but no ledger file here says what it is: "
+        "a file is missing"
+        for job in state.jobs.values()
+        if job.planned is None
+    ]
+    found += [*bought_twice(state, names), *_vanished(records)]
     found += [
         f"{record.name}: {stored.path} differs from the request: {difference}"
         for record in records
@@ -145,6 +191,8 @@ def next_commands(
     if held:
         settle = f"foxbatch settle {shown} {held[0]}"
         commands += [f"{settle} {how}" for how in _SETTLE]
+        if len(held) > 1:
+            commands.append(f"foxbatch settle {shown}")
     if phases & {Phase.NEW, Phase.SKIPPED} or phases.intersection(_REMOTE):
         commands.append(again)
     if phases.intersection(_REMOTE):

@@ -81,6 +81,9 @@ class Partial:
             self._file.write(chunk)
         except OSError as error:
             _refuse(error, self.path)
+        self._note(chunk)
+
+    def _note(self, chunk: bytes) -> None:
         self._sha256.update(chunk)
         self.size += len(chunk)
         if len(self.head) < HEAD_BYTES:
@@ -96,6 +99,37 @@ class Partial:
         file = self.path.open("xb")
         self._begun = True
         return file
+
+    def take(self, source: Path) -> None:
+        """Become the file at *source*: under a second name of it, or as a copy.
+
+        A hard link costs no space, and a file that is whole is never written to. Some
+        file systems have none, and between two of them there is none.
+
+        Raises:
+            RunDirError: The file cannot be read, or the disk is full.
+        """
+        self.reset()
+        note = self._note if self._link(source) else self.append
+        try:
+            with source.open("rb") as file:
+                while chunk := file.read(_BLOCK_BYTES):
+                    note(chunk)
+        except OSError as error:
+            _refuse(error, self.path)
+
+    def _link(self, source: Path) -> bool:
+        """Return whether *source* has this name too now."""
+        if not os.access(source, os.W_OK):
+            return False  # only what can be opened for writing can be put on the disk
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.unlink(missing_ok=True)
+            os.link(source.resolve(), self.path)
+        except OSError:
+            return False
+        self._begun = True
+        return True
 
     def reset(self) -> None:
         """Forget everything that was written."""
@@ -220,6 +254,15 @@ class Store:
         }
         path = target.relative_to(self._run_dir).as_posix()
         return Stored(path, partial.sha256, partial.size)
+
+    def take(
+        self, source: Path, output: str, job_id: JobId, *, item: int | None = None
+    ) -> Stored:
+        """Keep a file of another run directory here too: `keep` for what is whole."""
+        partial = self.partial(job_id, item or 1)
+        partial.take(source)
+        extension = source.suffix.removeprefix(".")
+        return self.keep(partial, output, job_id, extension=extension, item=item)
 
     def _sync(self, path: Path) -> None:
         with path.open("rb+") as file:

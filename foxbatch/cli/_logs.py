@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, MutableMapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, TextIO
 
 import msgspec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from structlog.typing import Processor, WrappedLogger
 
     from foxbatch.api import Beginning
+    from foxbatch.pace import PaceChange
 
 _NOTABLE = BatchHalted | JobFailed | SubmitRefused | SubmitUnknown | WatchEnded
 _STAMPS = frozenset({"v", "seq", "at", "event"})
@@ -80,6 +82,12 @@ class FactLog:
         said = {name: one for name, one in fields.items() if name not in self._hidden}
         log = self._log.warning if isinstance(fact, _NOTABLE) else self._log.info
         log(word(fact), **said)
+
+    def paced(self, change: PaceChange) -> None:
+        """Log that a limit adapts to what the service says."""
+        log = self._log.warning if change.value < change.was else self._log.info
+        event = "pace.lowered" if change.value < change.was else "pace.restored"
+        log(event, **{name: one for name, one in asdict(change).items() if one != ""})
 
 
 class _Redaction:

@@ -70,6 +70,29 @@ class Speed(click.ParamType[float]):
         return factor
 
 
+class Amount(click.ParamType[float]):
+    """An amount of credits, more than none."""
+
+    name = "credits"
+
+    def convert(
+        self,
+        value: str | float,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Return the amount."""
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = math.nan
+        if not 0 < amount < math.inf:
+            self.fail(
+                f"{value!r} is no amount of credits; write such as 500", param, ctx
+            )
+        return amount
+
+
 class Whole(click.ParamType[int]):
     """A whole number.
 
@@ -188,6 +211,15 @@ def only_option() -> Callable[[CommandT], CommandT]:
     )
 
 
+def fresh_option() -> Callable[[CommandT], CommandT]:
+    """Return the option that ignores what other run directories have bought."""
+    return click.option(
+        "--fresh",
+        is_flag=True,
+        help="Buy also what another run directory beside this one has bought.",
+    )
+
+
 def set_option() -> Callable[[CommandT], CommandT]:
     """Return the option that puts values before those of the manifest."""
     return click.option(
@@ -234,6 +266,24 @@ def complete_model(
     except FoxbatchError:  # the command itself will say what is wrong
         return []
     return _starting(provider.models, incomplete)
+
+
+def complete_held(
+    ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer the held jobs of the run that was named before."""
+    from foxbatch import api
+
+    try:
+        run_dir = api.find_run_dir(str(ctx.params["run"]))
+        held = api.held(run_dir)
+    except FoxbatchError:  # the command itself will say what is wrong
+        return []
+    return [
+        CompletionItem(one.job, help=one.name)
+        for one in held
+        if one.job.startswith(incomplete)
+    ]
 
 
 def complete_schema(

@@ -65,9 +65,12 @@ def headline(summary: RunSummary) -> str:
             said = f"nothing to submit: {said}" if nothing else said
         case ExitCode.FAILED_JOBS:
             said = f"{summary.counts.get(Phase.FAILED, 0):,} of {jobs} failed"
-        case ExitCode.HELD:
-            held = summary.counts.get(Phase.HELD, 0)
+            if summary.reason.startswith(("stopped: ", "paused: ")):
+                said += f"; {summary.reason}"
+        case ExitCode.HELD if held := summary.counts.get(Phase.HELD, 0):
             said = f"{held:,} of {jobs} may have been bought: a person must decide"
+        case ExitCode.HELD:
+            said = "a person must decide about jobs of another run directory"
         case _:
             said = summary.reason
     return one_line(said[:1].upper() + said[1:], _LONGEST)

@@ -13,10 +13,12 @@ from foxbatch.canonical import Json
 from foxbatch.cli._tables import Cell, Column, show_table
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import one_line
+from foxbatch.cli.money import budgets_in_words, estimate_in_words, kinds
 from foxbatch.cli.progress import label_of
-from foxbatch.cli.screen import PHASE_COLOURS, estimate_in_words
+from foxbatch.cli.screen import PHASE_COLOURS
 from foxbatch.clock import show_duration
 from foxbatch.planner import Action, Plan, PlannedJob
+from foxbatch.prices import PriceLine
 
 if TYPE_CHECKING:
     from foxbatch.api import Wanted
@@ -28,6 +30,7 @@ _ACTION_COLOURS = {
     Action.DOWNLOAD: "cyan",
     Action.SETTLE: "bold magenta",
     Action.KEEP: "dim",
+    Action.ELSEWHERE: "cyan",
     Action.ORPHAN: "dim",
 }
 
@@ -66,6 +69,11 @@ def _sums(plan: Plan, wanted: Wanted, run_dir: Path) -> Iterator[tuple[str, str]
     )
     yield "jobs", f"{len(plan.jobs):,}: {did}" if did else "none"
     yield "estimate", estimate_in_words(plan.estimate)
+    if plan.estimate.measured and len(plan.estimate.lines) > 1:
+        for line in kinds(plan.estimate):
+            yield "", line.plain.strip()
+    for said in budgets_in_words(plan.spending):
+        yield "budget", said
     yield "run dir", one_line(show_path(run_dir))
     yield "pace", _pace(wanted)
     yield "retry", _retry(wanted)
@@ -82,13 +90,12 @@ def _pace(wanted: Wanted) -> str:
 
 
 def _retry(wanted: Wanted) -> str:
-    retry, budget = wanted.manifest.retry, wanted.manifest.budget
+    retry = wanted.manifest.retry
     again = "failed jobs are not bought again"
     if retry.classes and retry.attempts > 1:
         classes = ", ".join(sorted(retry.classes))
         again = f"up to {retry.attempts} attempts for {classes}"
-    bound = "no budget" if budget.jobs is None else f"budget {budget.jobs:,} jobs"
-    return f"{again}; {bound}"
+    return again if wanted.manifest.budget.bounds else f"{again}; no budget"
 
 
 def as_json(plan: Plan) -> dict[str, Json]:
@@ -99,10 +106,36 @@ def as_json(plan: Plan) -> dict[str, Json]:
         "estimate": {
             "jobs": plan.estimate.jobs,
             "credits": plan.estimate.credits,
+            "most": plan.estimate.most,
             "unpriced": plan.estimate.unpriced,
+            "measured": plan.estimate.measured,
+            "kinds": [_kind_as_json(line) for line in plan.estimate.lines],
         },
+        "budgets": [
+            {
+                "jobs": one.budget.jobs,
+                "credits": one.budget.credits,
+                "per": one.budget.per,
+                "used_jobs": one.jobs,
+                "used_credits": one.credits,
+                "unpriced": one.unpriced,
+            }
+            for one in plan.spending
+        ],
         "jobs": [job_as_json(job) for job in plan.jobs],
     }
+
+
+def _kind_as_json(line: PriceLine) -> Json:
+    price: Json = None
+    if line.price is not None:
+        price = {
+            "low": line.price.low,
+            "usual": line.price.usual,
+            "high": line.price.high,
+            "measured": line.price.measured,
+        }
+    return {"example": line.example.job, "jobs": line.jobs, "price": price}
 
 
 def job_as_json(job: PlannedJob) -> dict[str, Json]:

@@ -10,6 +10,7 @@ import click
 
 from foxbatch.cli import _options as options
 from foxbatch.cli._loading import STDIN, load
+from foxbatch.cli._settings import read_dotenv
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import visible
 from foxbatch.cli.noticing import teller
@@ -196,6 +197,7 @@ def _tell_unmatched(
 @options.provider_option()
 @options.set_option()
 @options.only_option()
+@options.fresh_option()
 @options.formats("table", "json", "jsonl")
 @click.option(
     "--exit-code", is_flag=True, help="Exit 20 if there is anything to submit."
@@ -209,12 +211,14 @@ def plan_command(
     provider: str | None,
     overrides: tuple[str, ...],
     only: tuple[str, ...],
+    fresh: bool,
     form: str,
     exit_code: bool,
 ) -> int:
     """Show what a run would do, and why.
 
     Nothing is sent. What was never bought here has no known price, which is not zero.
+    What another run directory beside this one has bought is taken from there.
 
     \b
     Example:
@@ -224,9 +228,10 @@ def plan_command(
     from foxbatch.cli import planning
 
     wanted = load(terminal, manifest, provider, overrides)
-    choice = planner.Choice(only=only)
+    choice = planner.Choice(only=only, fresh=fresh)
     notice = teller(terminal, manifest)
-    plan = api.plan(wanted, out=out, choice=choice, notice=notice)
+    known = api.RunOptions(environ=terminal.environ, dotenv=read_dotenv())
+    plan = api.plan(wanted, out=out, choice=choice, notice=notice, options=known)
     _tell_unmatched(terminal, choice, [job.wanted for job in plan.jobs])
     if form == "table":
         planning.show(terminal, plan, wanted, out or api.default_run_dir(wanted))

@@ -25,6 +25,7 @@ from foxbatch.events import (
     WatchEnded,
 )
 from foxbatch.lifecycle import Phase
+from foxbatch.pace import Ceiling, PaceChange
 from foxbatch.planner import BUYS, Action, PlannedJob
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Progress:
         refused: The latest refusal that was not about one job alone.
         files: Files that this run stored.
         bytes: Their size together.
+        pace: The last change of each limit that adapts.
     """
 
     def __init__(self, beginning: Beginning, now: float) -> None:
@@ -75,6 +77,7 @@ class Progress:
         self.refused: SubmitRefused | None = None
         self.files = 0
         self.bytes = 0
+        self.pace: dict[Ceiling, PaceChange] = {}
         self._labels: dict[JobId, str] = {}
         self._credits: dict[AttemptId, float | None] = {}
         self._finished: deque[float] = deque(maxlen=_RATED_OVER)

@@ -121,10 +121,31 @@ def _shared(function: Callable[..., int]) -> Callable[..., int]:
     "--max-new", type=options.Whole(), metavar="N", help="Buy at most N jobs."
 )
 @click.option(
+    "--max-credits",
+    type=options.Amount(),
+    metavar="N",
+    help="Spend at most N credits of the service in this run.",
+)
+@click.option(
+    "--canary",
+    is_flag=True,
+    help="Buy one job of each price first, show what the rest would cost, and go on"
+    " only if that fits and somebody agrees.",
+)
+@click.option(
+    "--allow-unpriced",
+    is_flag=True,
+    help="With a budget in credits, buy also what has no known price.",
+)
+@click.option(
     "--retry-failed",
     multiple=True,
     metavar="[=CLASS]",
     help="Buy failed jobs again: all, or those of these classes (=content,timeout).",
+)
+@options.fresh_option()
+@click.option(
+    "--fail-fast", is_flag=True, help="Submit nothing after the first failed job."
 )
 @click.option("--yes", is_flag=True, help="Agree to what the run costs.")
 @click.option(
@@ -156,7 +177,12 @@ def run_command(
     overrides: tuple[str, ...],
     only: tuple[str, ...],
     max_new: int | None,
+    max_credits: float | None,
+    canary: bool,
+    allow_unpriced: bool,
     retry_failed: tuple[str, ...],
+    fresh: bool,
+    fail_fast: bool,
     yes: bool,
     detach: bool,
     speed: float,
@@ -167,7 +193,8 @@ def run_command(
     """Submit, wait and download; the same command goes on.
 
     Every job is checked before anything is sent. What is done, running or in doubt is
-    not bought again. Ctrl-C stops submitting and leaves remote tasks running.
+    not bought again, also where another run directory has it. Ctrl-C stops submitting
+    and leaves remote tasks running.
 
     \b
     Example:
@@ -175,6 +202,7 @@ def run_command(
       foxbatch run manifests/film.yaml --provider sandbox --faults flaky
       foxbatch run manifests/film.yaml --provider foxapi --only 'beach/*' --max-new 4
       foxbatch run manifests/film.yaml --only model=veo-3.1 --set jobs.beach.repeat=3
+      foxbatch run manifests/film.yaml --provider foxapi --canary --max-credits 500
 
     \b
     Exit codes:
@@ -195,8 +223,12 @@ def run_command(
     chosen = dataclasses.replace(
         shared.options(terminal),
         out=out,
-        choice=Choice(only=only, retry_failed=classes),
+        choice=Choice(only=only, retry_failed=classes, fresh=fresh),
         max_new=max_new,
+        max_credits=max_credits,
+        canary=canary,
+        allow_unpriced=allow_unpriced,
+        fail_fast=fail_fast,
         yes=yes,
         detach=detach,
         speed=speed,
@@ -207,12 +239,13 @@ def run_command(
     def work(
         audience: Sequence[Audience], screen: Screen, stop: StopButton
     ) -> Awaitable[RunSummary]:
-        confirm = screen.ask if terminal.asks else None
+        asks = terminal.asks and not yes
         return api.run(
             wanted,
             chosen,
             audience=audience,
-            confirm=confirm,
+            confirm=screen.ask if asks else None,
+            go_on=screen.asker(stop, yes=yes, asks=asks),
             stop=stop,
             notice=teller(terminal, manifest),
         )

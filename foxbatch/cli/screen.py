@@ -15,8 +15,10 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from foxbatch.budget import Projection
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import amount, cells, count, one_line
+from foxbatch.cli.money import again, budgets_in_words, projected, question
 from foxbatch.cli.progress import Progress, Remark
 from foxbatch.cli.standstill import Obstacle
 from foxbatch.clock import show_duration
@@ -25,17 +27,17 @@ from foxbatch.events import (
     BatchHalted,
     Event,
     JobFailed,
-    JobPlanned,
     StatusSeen,
     SubmitAccepted,
     SubmitUnknown,
     WatchEnded,
 )
 from foxbatch.lifecycle import Phase
-from foxbatch.planner import BUYS, Action, Estimate
+from foxbatch.pace import PaceChange
+from foxbatch.planner import Action
 
 if TYPE_CHECKING:
-    from foxbatch.api import Beginning
+    from foxbatch.api import Beginning, StopButton
 
 PHASE_COLOURS: Mapping[Phase, str] = {
     Phase.DONE: "green",
@@ -56,7 +58,6 @@ _REMARKS = 3
 _LONGEST_REMARK = 300
 _LONGEST_LABEL = 100
 _WIDEST = 100
-_KINDS = 5
 
 
 class Screen:
@@ -104,6 +105,11 @@ class Screen:
         elif said := remarkable(fact, self.progress):
             self._print(said)
 
+    def paced(self, change: PaceChange) -> None:
+        """Show the limit that holds now."""
+        if self.progress is not None:
+            self.progress.pace[change.limit] = change
+
     def note(self, text: str) -> None:
         """Say something beside the facts."""
         self._print(Text(text, "bold yellow"))
@@ -115,6 +121,32 @@ class Screen:
             self._terminal.say(line)
         with _interruptible():
             return click.confirm("Submit them?", default=False, err=True)
+
+    def asker(
+        self, stop: StopButton, *, yes: bool, asks: bool
+    ) -> Callable[[Projection], bool]:
+        """Return what shows the price of the rest after canaries, and asks for it.
+
+        Args:
+            stop: Pressed where somebody interrupts the question.
+            yes: Whether it is answered already.
+            asks: Whether there is somebody to ask.
+        """
+
+        def go_on(projection: Projection) -> bool:
+            self.pause()
+            for line in projected(projection):
+                self._terminal.say(line)
+            if yes or not asks or projection.shortage or projection.unknown:
+                return yes
+            try:
+                with _interruptible():
+                    return click.confirm("Submit the rest?", default=False, err=True)
+            except click.Abort:
+                stop.press("interrupted")
+                return False
+
+        return go_on
 
     # ---- Moving
 
@@ -193,6 +225,11 @@ def opening(beginning: Beginning) -> Iterator[Text]:
         f": {count(len(plan.jobs), 'job')}, {', '.join(parts)}",
         (f" · {_where(beginning)}", "dim"),
     )
+    if failed := again(plan):
+        yield Text(f"  again    {failed}", "yellow")
+    if buys:
+        for said in budgets_in_words(beginning.spending):
+            yield Text(f"  budget   {said}", "dim")
     for name in beginning.torn:
         yield Text(
             f"warning: ledger/{name} ends in an unfinished line, which was ignored",
@@ -204,48 +241,6 @@ def _where(beginning: Beginning) -> str:
     if not beginning.base_url:
         return f"the embedded {beginning.provider}"
     return f"{beginning.provider} at {one_line(beginning.base_url)}"
-
-
-def question(beginning: Beginning) -> Iterator[Text]:
-    """Yield what a person should know before agreeing to a purchase."""
-    buys = beginning.plan.with_action(*BUYS)
-    again = sum(job.action is Action.RETRY for job in buys)
-    yield Text()
-    yield Text.assemble(
-        (count(len(buys), "new job"), "bold"),
-        f" on {beginning.provider}, which costs money",
-        f" ({again:,} of them bought before, and failed)" if again else "",
-    )
-    kinds = Counter(_kind(job.wanted) for job in buys)
-    for kind, number in kinds.most_common(_KINDS):
-        yield Text(f"  {number:>5,} × {kind}")
-    if len(kinds) > _KINDS:
-        yield Text(f"        and {len(kinds) - _KINDS:,} more kinds", "dim")
-    yield Text(f"  estimate: {estimate_in_words(beginning.plan.estimate)}")
-
-
-def _kind(wanted: JobPlanned) -> str:
-    request = wanted.request
-    parts = [wanted.model, str(request.get("resolution", ""))]
-    if "duration" in request:
-        parts.append(f"{request['duration']} s")
-    if "generate_audio" in request:
-        parts.append("with sound" if request["generate_audio"] else "silent")
-    return one_line(", ".join(filter(None, parts)))
-
-
-def estimate_in_words(estimate: Estimate) -> str:
-    """Return what new purchases are thought to cost; unknown is not zero."""
-    if not estimate.jobs:
-        return "nothing to buy"
-    priced = estimate.jobs - estimate.unpriced
-    about = f"about {amount(estimate.credits)} credits"
-    if not estimate.unpriced:
-        return about
-    unknown = "nothing like it was bought here yet"
-    if not priced:
-        return f"not known: {unknown}"
-    return f"{about} for {priced:,}, not known for {estimate.unpriced:,}: {unknown}"
 
 
 @contextlib.contextmanager
@@ -297,8 +292,9 @@ def remarkable(fact: Event, progress: Progress) -> Text | None:
             remark = Remark(progress.label(fact.job), "; ".join(fact.mismatch))
             return _said("mismatch", "yellow", remark)
         case BatchHalted():
+            word = "paused " if fact.slice else "halted "
             return Text.assemble(
-                ("halted ", "bold red"), one_line(fact.why, _LONGEST_REMARK)
+                (word, "bold red"), one_line(fact.why, _LONGEST_REMARK)
             )
         case _:
             return None
@@ -329,7 +325,14 @@ def _figures(progress: Progress, now: float) -> Iterator[str]:
         yield f"{rate:,.1f} jobs/min"
     if left_s is not None:
         yield f"about {show_duration(left_s)} left"
-    yield f"{progress.in_flight} of {progress.beginning.limits.in_flight} in flight"
+    tasks = progress.pace.get("in_flight")
+    allowed = tasks.value if tasks else progress.beginning.limits.in_flight
+    yield f"{progress.in_flight} of {allowed} in flight"
+    if tasks and tasks.value < tasks.ceiling:
+        yield f"{tasks.ceiling} were too many"
+    speed = progress.pace.get("requests_per_second")
+    if speed and speed.value < speed.ceiling:
+        yield f"slowed down from {speed.ceiling:g} to {speed.value:.2g} requests/s"
     if progress.credits is not None:
         yield f"{amount(progress.credits)} credits"
 

@@ -18,6 +18,7 @@ from foxbatch.lifecycle import Phase
 from foxbatch.results import Failure, Record
 
 _LOOK_AGAIN_S = 2.0
+_SLOWED = {"rate": "too many requests", "concurrency": "too many tasks"}
 _LONGEST_ERROR = 160
 _LONGEST_PROBLEM = 300
 
@@ -71,6 +72,9 @@ def summary(status: api.Status) -> Iterator[Text]:
                 f" settle {api.show_path(status.run_dir)} {job.job}",
                 "magenta",
             )
+    if status.slowed:
+        times = ", ".join(f"{_SLOWED[word]} {n}" for word, n in status.slowed.items())
+        yield Text(f"slowed down by the service: {times}", "dim")
     for problem in status.problems:
         yield Text(f"! {one_line(problem, _LONGEST_PROBLEM)}", "yellow")
 

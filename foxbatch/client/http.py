@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import zlib
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, partial
 from typing import Self, cast
 
@@ -69,6 +70,7 @@ class ServiceClient:
         *,
         clock: Clock,
         transport: httpx.AsyncBaseTransport | None = None,
+        reads_only: bool = False,
     ) -> None:
         """Prepare the connections; nothing is sent yet.
 
@@ -77,6 +79,8 @@ class ServiceClient:
             access: Where it is, and the key.
             clock: Time.
             transport: Answers instead of the network.
+            reads_only: Whether nothing may be asked for but what is there already:
+                anything else than a GET is refused before it leaves.
         """
         self._provider, self._access, self._clock = provider, access, clock
         self._offline = transport is not None
@@ -88,7 +92,10 @@ class ServiceClient:
         if key is not None:
             headers["Authorization"] = f"Bearer {key.reveal()}"
         trust = None if near else _trust()
-        make = partial(_client, access=access, transport=transport, trust=trust)
+        hooks = [_refuse_to_write] if reads_only else []
+        make = partial(
+            _client, access=access, transport=transport, trust=trust, hooks=hooks
+        )
         self._submits = make(_SUBMIT, _FRESH, headers)
         self._polls = make(_POLL, _LASTING, headers)
         # Files are on other hosts: this one has never heard of a key.
@@ -206,6 +213,11 @@ class ServiceClient:
             target.close()
 
 
+async def _refuse_to_write(request: httpx.Request) -> None:
+    if request.method != "GET":
+        raise RuntimeError(f"{request.method} by a client that may only read")
+
+
 async def _exchange(
     client: httpx.AsyncClient, request: httpx.Request
 ) -> tuple[httpx.Response, bytes | None]:
@@ -247,6 +259,7 @@ def _client(
     access: Access,
     transport: httpx.AsyncBaseTransport | None,
     trust: ssl.SSLContext | None,
+    hooks: Sequence[Callable[[httpx.Request], Awaitable[None]]],
 ) -> httpx.AsyncClient:
     """Return a client; without *trust* it asks this machine alone, and never by TLS.
 
@@ -272,6 +285,7 @@ def _client(
         limits=limits,
         verify=trust or False,
         transport=transport,
+        event_hooks={"request": list(hooks)},
     )
     if trust is None:
         return make(trust_env=False)

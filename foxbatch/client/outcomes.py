@@ -26,7 +26,7 @@ from foxbatch.client.redaction import (
 )
 from foxbatch.events import ResultItem, State, TaskId, is_task_id
 from foxbatch.provider import Provider, find
-from foxbatch.provider.service import Means
+from foxbatch.provider.service import Means, SubmitRule
 
 _MESSAGE_CHARACTERS = 2_000
 _KEPT_HEADERS = (
@@ -90,6 +90,7 @@ class TaskView:
         error: Why it failed; None unless failed.
         credits: What is reserved for it, in the service's unit.
         reported_model: The model it says it uses.
+        estimated_s: How long it will take in the service's opinion, in seconds.
         created: Unix seconds.
         extras: What else the provider names, such as a seed.
         raw: The reply, bounded and without secrets.
@@ -105,6 +106,7 @@ class TaskView:
     error: TaskError | None = None
     credits: float | None = None
     reported_model: str | None = None
+    estimated_s: float | None = None
     created: float | None = None
     extras: Mapping[str, Json] = field(default_factory=dict)
     raw: str = ""
@@ -180,11 +182,13 @@ class PollTrouble:
         reason: For people.
         retry_after: The header as it came.
         status: HTTP status; None where no answer came at all.
+        error_class: The provider's name for a refusal that it knows.
     """
 
     reason: str
     retry_after: str | None = None
     status: int | None = None
+    error_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +230,7 @@ def classify_submit(
             return Unknown(f"status {status} without a usable task id", evidence)
         return Accepted(task, _view(provider, task, reply, evidence), evidence)
     error = _error_of(reply)
-    rule = provider.refusal(status, code=error.code, kind=error.kind)
+    rule = _rule(provider, status, error)
     if rule is None:
         return Unknown(f"status {status}", evidence)
     return Refused(
@@ -265,11 +269,12 @@ def classify_poll(
     if status in _MISSING_STATUSES:
         return TaskMissing()
     error = _error_of(reply)
-    rule = provider.refusal(status, code=error.code, kind=error.kind)
+    rule = _rule(provider, status, error)
     if rule is not None and rule.means in ("account", "address"):
         message = _message(error.message, evidence)
         return PollDenied(status, _cut(error.code) or str(status), message)
-    return PollTrouble(f"status {status}", retry_after, status)
+    error_class = rule.error_class if rule is not None else ""
+    return PollTrouble(f"status {status}", retry_after, status, error_class)
 
 
 def gather(
@@ -376,6 +381,12 @@ def _word(value: Json) -> str:
     return str(value) if type(value) is int else ""
 
 
+def _rule(provider: Provider, status: int, error: _Error) -> SubmitRule | None:
+    return provider.refusal(
+        status, code=error.code, kind=error.kind, message=error.message
+    )
+
+
 def _ids(provider: Provider, reply: Json) -> list[Json]:
     found = [find(reply, (place,)) for place in provider.answers.id]
     return [value for value in found if value is not None]
@@ -406,6 +417,7 @@ def _view(
         else None,
         credits=_number(find(reply, places.credits)),
         reported_model=model if isinstance(model, str) else None,
+        estimated_s=_number(find(reply, places.estimate)),
         created=_number(find(reply, places.created)),
         extras={name: value for name, value in extras.items() if value is not None},
         raw=evidence.reply,

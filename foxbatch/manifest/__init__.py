@@ -22,6 +22,7 @@ from foxbatch.policy import (
     Budget,
     Limits,
     Order,
+    Per,
     PollPolicy,
     RetryPolicy,
     parse_duration,
@@ -294,7 +295,7 @@ def _freeze(
         retry=_retry(retry),
         poll=PollPolicy(wait_s=_seconds(poll.get("wait"), PollPolicy().wait_s)),
         accept=_accept(mapping(sound.get("accept"))),
-        budget=Budget(jobs=_whole(mapping(sound.get("budget")).get("jobs"))),
+        budget=_budget(mapping(sound.get("budget"))),
         order=cast("Order", sound.get("order", "interleaved")),
         duplicates=cast("Duplicates", sound.get("duplicates", "error")),
         max_jobs=_whole(limits.get("max_jobs")) or Limits().max_jobs,
@@ -424,12 +425,22 @@ def _repeat(written: Json) -> tuple[Repeat, ...]:
 
 
 def _retry(written: Mapping[str, Json]) -> RetryPolicy:
-    usual = RetryPolicy()
+    usual, pause_after = RetryPolicy(), _whole(written.get("pause_after"))
     return RetryPolicy(
         attempts=_whole(written.get("attempts")) or usual.attempts,
         classes=frozenset(_names(written.get("classes"))),
         unreachable_s=_seconds(written.get("unreachable"), usual.unreachable_s),
         busy_s=_seconds(written.get("busy"), usual.busy_s),
+        pause_after=usual.pause_after if pause_after is None else pause_after,
+    )
+
+
+def _budget(written: Mapping[str, Json]) -> Budget:
+    bound = written.get("credits")
+    return Budget(
+        jobs=_whole(written.get("jobs")),
+        credits=bound if isinstance(bound, int | float) else None,
+        per=cast("Per", written.get("per", "directory")),
     )
 
 

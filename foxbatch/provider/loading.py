@@ -74,6 +74,7 @@ class _Answers(msgspec.Struct):
     model: list[str] = []
     created: list[str] = []
     credits: list[str] = []
+    estimate: list[str] = []
     error: list[str] = []
     extras: dict[str, list[str]] = {}
 
@@ -83,6 +84,7 @@ class _Rule(msgspec.Struct):
     means: Means
     codes: frozenset[str] = frozenset()
     types: frozenset[str] = frozenset()
+    messages: frozenset[str] = frozenset()
     error_class: str = msgspec.field(name="class", default="")
 
 
@@ -260,13 +262,17 @@ def _checkout_rules(document: Document, value: Mapping[str, Json]) -> Iterator[P
 
 
 def _merged(document: Document) -> _File:
-    value = document.value
+    return msgspec.convert(_with_taken_over(document.value), _File)
+
+
+def _with_taken_over(value: Json) -> dict[str, Json]:
+    """Return a file's value with what it takes over, also at second hand."""
     assert isinstance(value, dict)  # noqa: S101  the schema says so
-    if "like" in value:
-        other = parse(_builtin_bytes(str(value["like"])), file="").value
-        assert isinstance(other, dict)  # noqa: S101  likewise
-        value = {key: other[key] for key in _TAKEN_OVER if key in other} | value
-    return msgspec.convert(value, _File)
+    if "like" not in value:
+        return value
+    content = _builtin_bytes(str(value["like"]))
+    other = _with_taken_over(parse(content, file="").value)
+    return {key: other[key] for key in _TAKEN_OVER if key in other} | value
 
 
 def _schemas(
@@ -337,6 +343,7 @@ def _rule(entry: _Rule) -> SubmitRule:
         statuses=tuple((int(low), int(high or low)) for low, _, high in ends),
         codes=entry.codes,
         types=entry.types,
+        messages=frozenset(part.lower() for part in entry.messages),
         means=entry.means,
         error_class=entry.error_class or entry.means,
     )
@@ -351,6 +358,7 @@ def _answers(entry: _Answers) -> Answers:
         model=_places(entry.model),
         created=_places(entry.created),
         credits=_places(entry.credits),
+        estimate=_places(entry.estimate),
         error=_places(entry.error),
         extras={name: _places(places) for name, places in entry.extras.items()},
     )

@@ -39,8 +39,9 @@ class Polling:
     """How a running task is asked for.
 
     Attributes:
-        first_s: Seconds from acceptance to the first question.
-        interval_s: Seconds between two questions.
+        first_s: Seconds from acceptance to the first question, while nothing is known
+            of how long such tasks take.
+        interval_s: Least seconds between two questions about one task.
         missing_gap_s: Least seconds between two misses that both count.
         misses: Misses after which this run gives the task up.
         results_last_s: Seconds that the service keeps results, from completion.
@@ -64,6 +65,7 @@ class Answers:
     model: Places = ()
     created: Places = ()
     credits: Places = ()
+    estimate: Places = ()
     error: Places = ()
     extras: Mapping[str, Places]
 
@@ -76,6 +78,8 @@ class SubmitRule:
         statuses: HTTP statuses, as ranges with both ends included.
         codes: Error codes, one of which the reply must have; empty for any or none.
         types: Likewise for the error's type.
+        messages: Parts of the error's message, in lower case, one of which it must
+            have; empty for any.
         means: See the provider schema.
         error_class: Its name in the ledger.
     """
@@ -83,15 +87,18 @@ class SubmitRule:
     statuses: tuple[tuple[int, int], ...]
     codes: frozenset[str]
     types: frozenset[str]
+    messages: frozenset[str] = frozenset()
     means: Means
     error_class: str
 
-    def fits(self, status: int, *, code: str, kind: str) -> bool:
-        """Return whether a reply with this status, error code and type is meant."""
+    def fits(self, status: int, *, code: str, kind: str, message: str) -> bool:
+        """Return whether a reply with this status and error is meant."""
+        said = message.lower()
         return (
             any(low <= status <= high for low, high in self.statuses)
             and (not self.codes or code in self.codes)
             and (not self.types or kind in self.types)
+            and (not self.messages or any(part in said for part in self.messages))
         )
 
 
@@ -148,10 +155,12 @@ class Provider:
     sha256: Digest
     content: bytes
 
-    def refusal(self, status: int, *, code: str, kind: str) -> SubmitRule | None:
+    def refusal(
+        self, status: int, *, code: str, kind: str, message: str = ""
+    ) -> SubmitRule | None:
         """Return the rule for a refused submission; None means its fate is unknown."""
         for rule in self.submit_rules:
-            if rule.fits(status, code=code, kind=kind):
+            if rule.fits(status, code=code, kind=kind, message=message):
                 return None if rule.means == "unknown" else rule
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from foxbatch.runner.batch import Outcome, run_batch
 from foxbatch.runner.bench import Bench, Ending, StopButton
 from foxbatch.runner.book import Book, Observer
+from foxbatch.runner.canary import GoOn
 from foxbatch.runner.gate import Gate
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Book",
     "Ending",
     "Gate",
+    "GoOn",
     "Observer",
     "Outcome",
     "StopButton",

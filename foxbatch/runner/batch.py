@@ -6,15 +6,19 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import anyio
 
 from foxbatch.client import Accepted
+from foxbatch.clock import from_text
 from foxbatch.errors import ExitCode, FoxbatchError, most_urgent
 from foxbatch.events import AttemptId, JobPlanned, RunEnded
-from foxbatch.lifecycle import Phase
+from foxbatch.forecast import Track, kind_of
+from foxbatch.lifecycle import Attempt, Phase
 from foxbatch.planner import BUYS, Action, Plan, PlannedJob
 from foxbatch.runner.bench import Bench, Ending
+from foxbatch.runner.canary import Canary, GoOn
 from foxbatch.runner.fetch import Fetcher
 from foxbatch.runner.submit import Purchase, Submitter
 from foxbatch.runner.watch import Watched, Watcher
@@ -27,7 +31,7 @@ class Outcome:
     Attributes:
         reason: `done`, `halted`, `interrupted`, `stop_after` or `detached`.
         exit_code: What that alone means for the shell.
-        why: The reason of a halt, for people.
+        why: The reason of a halt or a pause, for people.
         accepted: Tasks that this run made.
     """
 
@@ -53,11 +57,13 @@ class Batch:
         most: float = math.inf,
         detach: bool = False,
         stop_after_s: float = math.inf,
+        go_on: GoOn | None = None,
     ) -> None:
         self._bench = bench
         self._detach = detach
         self._stop_after_s = stop_after_s
         self._submitter = Submitter(bench, self._accepted, most=most)
+        self._canary = None if go_on is None else Canary(bench, self._submitter, go_on)
         self._watcher = Watcher(bench, self._finished, self._failed)
         self._fetcher = Fetcher(bench, self._ask_again)
 
@@ -70,13 +76,19 @@ class Batch:
         """
         bench = self._bench
         self._adopt(plan)
-        self._submitter.add(map(_purchase, plan.with_action(*BUYS)))
+        purchases = [_purchase(job) for job in plan.with_action(*BUYS)]
+        if self._canary is None:
+            self._submitter.add(purchases)
+        else:
+            self._canary.add(purchases)
         if bench.nothing_open:
             bench.stop.press("done")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watcher.work)
             tasks.start_soon(self._fetcher.work)
             tasks.start_soon(self._submitter.work)
+            if self._canary is not None:
+                tasks.start_soon(self._canary.work)
             if self._detach:
                 tasks.start_soon(self._leave_when_submitted)
             if self._stop_after_s < math.inf:
@@ -89,8 +101,12 @@ class Batch:
         return self._outcome()
 
     def _adopt(self, plan: Plan) -> None:
-        """Ask about what runs already, spread over one interval."""
+        """Ask about what runs already, spread over one interval.
+
+        What is finished goes first, and of that what vanishes first.
+        """
         known = plan.with_action(Action.ADOPT, Action.DOWNLOAD)
+        known.sort(key=_urgency)
         gap_s = self._bench.provider.polling.interval_s / max(1, len(known))
         for index, job in enumerate(known):
             watched = self._watched_again(job)
@@ -111,7 +127,16 @@ class Batch:
             since=self._bench.clock.monotonic(),
             holds_slot=running,
             word=attempt.status.status if attempt.status is not None else "",
+            track=self._tracked(job, attempt) if running else None,
         )
+
+    def _tracked(self, job: PlannedJob, attempt: Attempt) -> Track:
+        """Return what is foreseen of a task that an earlier run made."""
+        clock, kind = self._bench.clock, kind_of(job.wanted.request)
+        accepted = attempt.accepted
+        age = clock.now() - from_text(accepted.at) if accepted else timedelta()
+        age_s = max(0.0, age.total_seconds())  # clocks may differ
+        return self._bench.forecast.watch(kind, clock.monotonic() - age_s)
 
     def _accepted(
         self, wanted: JobPlanned, attempt: AttemptId, outcome: Accepted
@@ -124,7 +149,8 @@ class Batch:
         )
         if outcome.view.state == "running":
             watched.word = outcome.view.word
-            self._watcher.add(watched, in_s=self._bench.provider.polling.first_s)
+            estimated_s = outcome.view.estimated_s
+            self._watcher.begin(watched, estimated_s=estimated_s)
         else:  # the reply to a submission may already be final
             self._watcher.take(watched, outcome.view)
 
@@ -142,12 +168,16 @@ class Batch:
             again = Purchase(wanted=watched.wanted, after=watched.attempt, why="retry")
             self._submitter.add([again])
         else:
+            if failed:
+                bench.gave_up(watched.wanted)
             bench.close(watched.wanted.job)
 
     def _ask_again(self, watched: Watched) -> None:
         self._watcher.add(watched, in_s=self._bench.provider.polling.interval_s)
 
     async def _leave_when_submitted(self) -> None:
+        if self._canary is not None:
+            await self._canary.decided.wait()
         await self._submitter.nothing_left()
         self._bench.stop.press("detached")
 
@@ -161,8 +191,25 @@ class Batch:
         codes = [bench.exit_code, _EXIT_CODES.get(reason, ExitCode.DONE)]
         if bench.halt is not None and reason == "done":
             reason = "halted"
-        why = bench.halt.why if bench.halt is not None else ""
+        whys = [bench.halt.why] if bench.halt is not None else []
+        if paused := bench.parked:
+            codes.append(ExitCode.FAILED_JOBS)
+            whys += [_paused(slice_, waiting) for slice_, waiting in paused.items()]
+        why = "; ".join(whys)
         return Outcome(reason, most_urgent(*codes), why, self._submitter.accepted)
+
+
+def _urgency(job: PlannedJob) -> tuple[str, str]:
+    """Return when the results of *job* vanish; the oldest first where none are seen."""
+    attempt = job.attempt
+    if attempt is None:
+        return "~", ""
+    return attempt.results.valid_until if attempt.results else "~", attempt.since
+
+
+def _paused(slice_: str, waiting: int) -> str:
+    jobs = f"{waiting:,} job{'' if waiting == 1 else 's'}"
+    return f"{jobs} with {slice_} not submitted, as all before them failed"
 
 
 def _purchase(job: PlannedJob) -> Purchase:
@@ -176,6 +223,7 @@ async def run_batch(
     most: float = math.inf,
     detach: bool = False,
     stop_after_s: float = math.inf,
+    go_on: GoOn | None = None,
 ) -> Outcome:
     """Do what *plan* says, and record the end of the run.
 
@@ -185,12 +233,16 @@ async def run_batch(
         most: How many jobs may be bought.
         detach: Whether to leave as soon as everything is submitted.
         stop_after_s: When to stop and leave the rest running, in seconds from now.
+        go_on: Makes the run buy one job of each price shape first, and decides what
+            becomes of the rest once their prices are known.
 
     Raises:
         FoxbatchError: The run could not go on; what happened until then is recorded.
     """
     try:
-        batch = Batch(bench, most=most, detach=detach, stop_after_s=stop_after_s)
+        batch = Batch(
+            bench, most=most, detach=detach, stop_after_s=stop_after_s, go_on=go_on
+        )
         outcome = await batch.work_through(plan)
     except ExceptionGroup as group:
         expected, others = group.split(FoxbatchError)
@@ -212,8 +264,8 @@ def _with_unrecorded(error: FoxbatchError, bench: Bench) -> FoxbatchError:
             f"accepted job={job} task={task}" for job, task in bench.unrecorded
         )
         error.hint = (
-            f"Write this down, the ledger does not have it: {tasks}. When the ledger "
-            "can be written again, say so with foxbatch settle RUN JOB --task ID."
+            "When the ledger can be written again, put these lines, which it does not "
+            f"have, in a file for foxbatch recover --from-log: {tasks}"
         )
     return error
 

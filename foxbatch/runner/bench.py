@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -10,13 +11,17 @@ from typing import Literal, TypeAlias, get_args
 import anyio
 
 from foxbatch.artifacts import Store
+from foxbatch.breaker import Breaker
+from foxbatch.budget import Purse
 from foxbatch.canonical import JobId
 from foxbatch.client import ServiceClient
 from foxbatch.clock import Clock
 from foxbatch.errors import ExitCode, RunDirError, most_urgent
-from foxbatch.events import BatchHalted, TaskId
+from foxbatch.events import AttemptFact, BatchHalted, Event, JobPlanned, TaskId
+from foxbatch.forecast import Forecast
 from foxbatch.governor import Governor
 from foxbatch.policy import Budget, PollPolicy, RetryPolicy
+from foxbatch.prices import price_shape
 from foxbatch.provider import Provider
 from foxbatch.runner.book import Book
 from foxbatch.runner.gate import Gate, Halt
@@ -53,6 +58,12 @@ class Bench:
     """The parts of one run, and what is still open.
 
     Attributes:
+        budget: What the manifest bounds.
+        most: What the person who started the run bounds beside it.
+        fail_fast: Whether the first failed job ends submitting.
+        allow_unpriced: Whether jobs without a known price may be bought.
+        purse: What may still be bought.
+        breaker: Which slices of the sweep wait, as they fail as a whole.
         submitting: Whether POSTs may still begin.
         halt: Why they may not, where the run itself decided so.
         error: What makes it impossible to go on.
@@ -72,11 +83,41 @@ class Bench:
     rng: random.Random
     stop: StopButton
     gate: Gate
+    forecast: Forecast
+    most: Budget = field(default_factory=Budget)
+    fail_fast: bool = False
+    allow_unpriced: bool = False
+    purse: Purse = field(init=False)
+    breaker: Breaker = field(init=False)
     submitting: bool = True
     halt: Halt | None = None
     error: RunDirError | None = None
     unrecorded: list[tuple[JobId, TaskId]] = field(default_factory=list)
     _open: set[JobId] = field(default_factory=set)
+    _parked: dict[JobId, str] = field(default_factory=dict)
+    _changed: anyio.Event = field(default_factory=anyio.Event)
+
+    def __post_init__(self) -> None:
+        """Learn what was bought before, and from here on whatever happens."""
+        budgets = (self.budget, self.most)
+        self.purse = Purse(budgets, self.book.state, self.book.run)
+        self.breaker = Breaker(self.retry.pause_after)
+        self.book.observe(self._hear)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, AttemptFact):
+            known = self.book.state.jobs[event.job]
+            shape = ""
+            if known.planned is not None:
+                shape = price_shape(known.planned)
+                self.breaker.hear(event, known.planned)
+            self.purse.hear(known.attempts[event.attempt], shape)
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def change(self) -> None:
+        """Return once one more fact is recorded."""
+        await self._changed.wait()
 
     def open(self, job: JobId) -> None:
         """Note that something is still to be done about *job*."""
@@ -85,13 +126,38 @@ class Bench:
     def close(self, job: JobId) -> None:
         """Note that this run has nothing more to do about *job*."""
         self._open.discard(job)
-        if not self._open:
+        self._parked.pop(job, None)
+        self._finish()
+
+    def park(self, wanted: JobPlanned, slice_: str) -> None:
+        """Note that *wanted* waits for others of its slice, perhaps in vain."""
+        self._parked[wanted.job] = slice_
+        self._finish()
+
+    def unpark(self, wanted: JobPlanned) -> None:
+        """Note that there is something to be done about *wanted* again."""
+        self._parked.pop(wanted.job, None)
+
+    def _finish(self) -> None:
+        if self.nothing_open:
             self.stop.press("done")
+
+    @property
+    def parked(self) -> Counter[str]:
+        """How many jobs wait for others of a slice that fails as a whole."""
+        return Counter(self._parked.values())
 
     @property
     def nothing_open(self) -> bool:
         """Whether this run has nothing left to do."""
-        return not self._open
+        return len(self._open) == len(self._parked)
+
+    def gave_up(self, wanted: JobPlanned) -> None:
+        """Draw the conclusion from a job that failed and is not bought again."""
+        if self.fail_fast and self.submitting:
+            name = f"{wanted.spec}/{wanted.name}"
+            why = f"{name} failed, and --fail-fast stops at the first that does"
+            self.halt_submitting(Halt(why, ExitCode.FAILED_JOBS))
 
     def halt_submitting(self, halt: Halt) -> None:
         """Let no POST begin from here on; what runs remotely is still collected.

@@ -31,8 +31,17 @@ class Book:
         self.run = writer.run
         self.state = state
         self._writer = writer
-        self._observers = observers
+        self._observers = list(observers)
         self._attempts = 0
+
+    def observe(self, observer: Observer) -> None:
+        """Let *observer* know of every fact from here on."""
+        self._observers.append(observer)
+
+    @property
+    def moment(self) -> str:
+        """When a fact would happen that is recorded now, as the file would have it."""
+        return self._writer.moment
 
     def record(self, *events: Event, durable: bool = False) -> None:
         """Append *events* with one write, then let everybody know.

@@ -66,6 +66,8 @@ class Fetcher:
         self._later: list[tuple[float, int, Fetch]] = []
         self._ties = itertools.count()
         self._changed = anyio.Event()
+        # Which results came as nothing that is known, once.
+        self._strange: set[tuple[AttemptId, int]] = set()
 
     def add(self, watched: Watched) -> None:
         """Queue the results of a finished task, which are in the book already."""
@@ -157,7 +159,7 @@ class Fetcher:
             )
         else:
             partial = bench.store.partial(wanted.job, number)
-            got = await self._download(fetch, item.url, partial)
+            got = await self._download(fetch, number, item.url, partial)
             if isinstance(got, FetchFailed):
                 return got
             kept = bench.store.keep(
@@ -180,15 +182,17 @@ class Fetcher:
         return None
 
     async def _download(
-        self, fetch: Fetch, url: str, partial: Partial
+        self, fetch: Fetch, number: int, url: str, partial: Partial
     ) -> Fetched | FetchFailed:
         """Fetch one file, once."""
-        got = await self._bench.client.download(
-            url, partial, expect_kind=fetch.wanted.kind
-        )
-        if isinstance(got, Fetched) and not got.recognised and not fetch.tries:
+        kind, result = fetch.wanted.kind, (fetch.attempt, number)
+        got = await self._bench.client.download(url, partial, expect_kind=kind)
+        strange = isinstance(got, Fetched) and not got.recognised
+        # It may be a new kind of file: the second time it is believed.
+        if strange and result not in self._strange:
+            self._strange.add(result)
             partial.reset()
-            return FetchFailed(f"what came is no {fetch.wanted.kind} that is known")
+            return FetchFailed(f"what came is no {kind} that is known")
         return got
 
     def _again(self, fetch: Fetch) -> bool:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from foxbatch.clock import show_duration
 from foxbatch.errors import ExitCode
+from foxbatch.pace import Complaint
 from foxbatch.policy import RetryPolicy
 
 UNKNOWN_IN_A_ROW = 5
@@ -33,6 +34,22 @@ class Answer(StrEnum):
     UNREACHED = "unreached"  # nothing was sent
     UNKNOWN = "unknown"  # anything may have happened
     NO_ID = "no_id"  # "accepted", without an id
+
+
+_TOO_MANY_REQUESTS = 429
+
+
+def complaint_of(status: int | None, error_class: str) -> Complaint:
+    """Return what a refusal that is only for the moment is about.
+
+    The provider file tells by its names `rate` and `concurrency`; what it does not name
+    is about the rate where HTTP says so.
+    """
+    if error_class == "concurrency":
+        return "tasks"
+    if error_class == "rate" or status == _TOO_MANY_REQUESTS:
+        return "rate"
+    return "other"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,21 +20,25 @@ import anyio
 import anyio.abc
 
 from foxbatch import canonical
+from foxbatch.budget import Ticket
 from foxbatch.canonical import JobId, Json
 from foxbatch.client import Accepted, NotSent, Refused, SubmitOutcome, Unknown
 from foxbatch.errors import ExitCode, LedgerError
 from foxbatch.events import (
     AttemptId,
+    BatchHalted,
     Event,
     JobFailed,
     JobPlanned,
+    ResultsSeen,
     SubmitAccepted,
     SubmitIntended,
     SubmitRefused,
     SubmitUnknown,
 )
+from foxbatch.prices import price_shape
 from foxbatch.runner.bench import Bench
-from foxbatch.runner.gate import Answer, Halt
+from foxbatch.runner.gate import Answer, Halt, complaint_of
 
 GRACE_S = 4.0
 """How long POSTs under way may go on after the run was told to stop, in seconds."""
@@ -49,12 +53,14 @@ class Purchase:
         after: The attempt that this one deliberately repeats, if any.
         why: Recorded with a repetition.
         tries: POSTs of this run that came to nothing so far.
+        ticket: What is set aside for it, once it was chosen.
     """
 
     wanted: JobPlanned
     after: AttemptId | None = None
     why: str = ""
     tries: int = 0
+    ticket: Ticket | None = None
 
 
 def answer_of(outcome: SubmitOutcome) -> Answer:
@@ -154,10 +160,12 @@ class Submitter:
         self._ties = itertools.count()
         self._changed = anyio.Event()
         self._under_way: set[anyio.CancelScope] = set()
+        self._parked: deque[Purchase] = deque()  # their slice fails as a whole
+        self._paused: set[str] = set()  # slices of which that was said
         self._begun = 0  # purchases chosen and not settled yet
-        self._spent = bench.book.state.bought()
         self._may_begin = most
         self.accepted = 0
+        bench.book.observe(self._hear)
 
     def add(self, purchases: Iterable[Purchase]) -> None:
         """Queue jobs, in the order in which they are to be bought."""
@@ -165,6 +173,21 @@ class Submitter:
             self._bench.open(purchase.wanted.job)
             self._ready.append(purchase)
         self._wake()
+
+    @property
+    def may_begin(self) -> float:
+        """How many more jobs may be bought in this run (infinite without a bound)."""
+        return self._may_begin
+
+    def _hear(self, event: Event) -> None:
+        """Let what waited for a sign of its slice go on; look again after a failure."""
+        if isinstance(event, ResultsSeen) and self._parked:
+            waiting, self._parked = self._parked, deque()
+            for purchase in waiting:
+                self._bench.unpark(purchase.wanted)
+            self._ready.extendleft(reversed(waiting))
+        if isinstance(event, ResultsSeen | JobFailed):
+            self._wake()
 
     def _wake(self) -> None:
         self._changed.set()
@@ -205,23 +228,43 @@ class Submitter:
         now = self._bench.clock.monotonic()
         while self._later and self._later[0][0] <= now:
             self._ready.append(heapq.heappop(self._later)[2])
+        self._park()
         return (
             bool(self._ready)
             and self._has_room()
             and self._bench.gate.opens(now, under_way=self._begun)
         )
 
+    def _park(self) -> None:
+        """Take aside what comes next as long as its slice fails as a whole."""
+        bench, before = self._bench, len(self._parked)
+        while self._ready and (cause := bench.breaker.pauses(self._ready[0].wanted)):
+            purchase = self._ready.popleft()
+            self._parked.append(purchase)
+            failed = bench.breaker.failed(cause)
+            jobs = f"{failed:,} job{'' if failed == 1 else 's'}"
+            why = f"{jobs} with {cause} failed, and none gave a result"
+            if str(cause) not in self._paused:
+                self._paused.add(str(cause))
+                code = int(ExitCode.FAILED_JOBS)
+                bench.book.record(
+                    BatchHalted(why=why, exit_code=code, slice=str(cause))
+                )
+            bench.park(purchase.wanted, str(cause))
+        if len(self._parked) > before:
+            self._wake()
+
     def _has_room(self) -> bool:
-        """Return whether one more may be bought; if none ever may, give up."""
-        budget = self._bench.budget
-        used_up = not budget.room(self._spent)
-        if self._may_begin > 0 and not used_up:
+        """Return whether the next may be bought; if it never may, give up."""
+        bench = self._bench
+        wanted = self._ready[0].wanted
+        short = bench.purse.shortage(wanted, bench.book.moment)
+        if self._may_begin > 0 and not short:
             return True
         # What is under way may come to nothing yet, which makes room again.
         if not self._begun:
-            if used_up:
-                why = f"the budget of {budget.jobs} jobs is used up"
-                self._bench.halt_submitting(Halt(why, ExitCode.BUDGET))
+            if short:
+                bench.halt_submitting(Halt(short, ExitCode.BUDGET))
             self._give_up_all()
         return False
 
@@ -238,13 +281,9 @@ class Submitter:
         """Take the next purchase, and reserve for it what it will use up."""
         self._begun += 1
         self._may_begin -= 1
-        self._spent += 1
-        return self._ready.popleft()
-
-    def _release(self) -> None:
-        """Take back what a POST had reserved that made no task."""
-        self._spent -= 1
-        self._may_begin += 1
+        purchase, bench = self._ready.popleft(), self._bench
+        ticket = bench.purse.reserve(purchase.wanted, bench.book.moment)
+        return replace(purchase, ticket=ticket)
 
     def _give_up(self, purchase: Purchase) -> None:
         self._bench.close(purchase.wanted.job)
@@ -252,15 +291,24 @@ class Submitter:
     def _put_back(self, purchase: Purchase) -> None:
         """Queue a purchase again that was chosen and may not be sent now."""
         self._begun -= 1
-        self._release()
+        self._may_begin += 1
+        self._close(purchase)
         self._bench.governor.in_flight.release()
         self._ready.appendleft(purchase)
         self._wake()
+
+    def _close(self, purchase: Purchase) -> None:
+        """Give back what was set aside; what was bought counts by itself."""
+        if purchase.ticket is not None:
+            self._bench.purse.close(purchase.ticket)
 
     def _give_up_all(self) -> None:
         waiting = [*self._ready, *(entry[2] for entry in self._later)]
         self._ready.clear()
         self._later.clear()
+        if not self._bench.submitting:
+            waiting += self._parked
+            self._parked.clear()
         for purchase in waiting:
             self._give_up(purchase)
         self._wake()
@@ -268,28 +316,42 @@ class Submitter:
     async def _submit(self, purchase: Purchase) -> None:
         bench = self._bench
         body = canonical.encode(_body(purchase.wanted))
-        async with bench.governor.request() as begin:
+        async with bench.governor.submission() as begin:
             began = bench.clock.monotonic()
-            if not self._may_leave(began):
+            if not self._may_leave(purchase, began):
                 self._put_back(purchase)
                 return
-            attempt = bench.book.new_attempt()
-            intent = SubmitIntended(
-                job=purchase.wanted.job,
-                attempt=attempt,
-                after=purchase.after,
-                why=purchase.why,
-            )
-            bench.book.record(intent, durable=True)
+            attempt = self._intend(purchase)
             begin()
             outcome = await self._post(purchase, attempt, body)
         self._settle(purchase, attempt, outcome, began=began)
 
-    def _may_leave(self, now: float) -> bool:
+    def _may_leave(self, purchase: Purchase, now: float) -> bool:
         """Return whether a POST whose turn has come may still begin."""
-        bench = self._bench
+        bench, ticket = self._bench, purchase.ticket
         wanted = bench.submitting and not bench.stop.reason
-        return wanted and bench.gate.opens(now, under_way=len(self._under_way))
+        return (
+            wanted
+            and bench.gate.opens(now, under_way=len(self._under_way))
+            and bench.breaker.pauses(purchase.wanted) is None
+            and (ticket is None or bench.purse.covers(ticket, bench.book.moment))
+        )
+
+    def _intend(self, purchase: Purchase) -> AttemptId:
+        """Write down that a POST is about to leave, and what is set aside for it."""
+        bench = self._bench
+        attempt = bench.book.new_attempt()
+        intent = SubmitIntended(
+            job=purchase.wanted.job,
+            attempt=attempt,
+            after=purchase.after,
+            why=purchase.why,
+            credits=bench.purse.price(price_shape(purchase.wanted)),
+        )
+        bench.book.record(intent, durable=True)
+        if purchase.ticket is not None:
+            bench.purse.intended(purchase.ticket)
+        return attempt
 
     async def _post(
         self, purchase: Purchase, attempt: AttemptId, body: bytes
@@ -339,11 +401,15 @@ class Submitter:
         """Draw the conclusions from an outcome that is on the disk."""
         bench = self._bench
         self._begun -= 1
+        self._close(purchase)
         if isinstance(outcome, Refused) and outcome.scope in _WHOLE_BATCH:
             bench.halt_submitting(_refused_batch(outcome))
         else:
             now = bench.clock.monotonic()
-            halt = bench.gate.learn(answer_of(outcome), now, began=began)
+            answer = answer_of(outcome)
+            if answer in (Answer.GOOD, Answer.NO):
+                bench.governor.answered(began=began)
+            halt = bench.gate.learn(answer, now, began=began)
             if halt is not None:
                 bench.halt_submitting(halt)
         if isinstance(outcome, Accepted):
@@ -351,23 +417,29 @@ class Submitter:
             self._on_accepted(purchase.wanted, attempt, outcome)
         else:
             bench.governor.in_flight.release()
-            self._after_no_task(purchase, outcome)
+            self._after_no_task(purchase, outcome, began=began)
         if not bench.submitting:
             self._give_up_all()
         self._wake()
 
-    def _after_no_task(self, purchase: Purchase, outcome: SubmitOutcome) -> None:
+    def _after_no_task(
+        self, purchase: Purchase, outcome: SubmitOutcome, *, began: float
+    ) -> None:
         match outcome:
             case Refused(scope="later") | NotSent():
-                self._release()
-                self._again(purchase, outcome)
-            case Refused():
-                self._release()
+                self._may_begin += 1
+                self._again(purchase, outcome, began=began)
+            case Refused(scope=scope):
+                self._may_begin += 1
+                if scope == "job":
+                    self._bench.gave_up(purchase.wanted)
                 self._give_up(purchase)
             case _:
                 self._give_up(purchase)
 
-    def _again(self, purchase: Purchase, outcome: SubmitOutcome) -> None:
+    def _again(
+        self, purchase: Purchase, outcome: Refused | NotSent, *, began: float
+    ) -> None:
         """Queue a purchase that certainly made no task, after a wait."""
         bench = self._bench
         tries = purchase.tries + 1
@@ -376,9 +448,14 @@ class Submitter:
             asked_s = bench.retry.retry_after_s(outcome.retry_after, bench.clock.now())
             if asked_s is not None:
                 delay_s = max(delay_s, asked_s)
-            bench.governor.cool_down(asked_s or min(delay_s, 1.0))
+            bench.governor.refused(
+                complaint_of(outcome.status, outcome.error_class),
+                began=began,
+                wait_s=asked_s or min(delay_s, 1.0),
+                running=bench.governor.in_flight.taken - self._begun,
+            )
         due = bench.clock.monotonic() + delay_s
-        again = replace(purchase, tries=tries)
+        again = replace(purchase, tries=tries, ticket=None)
         heapq.heappush(self._later, (due, next(self._ties), again))
 
 

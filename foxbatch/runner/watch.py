@@ -1,7 +1,8 @@
 """Asks running tasks how they are, from one schedule for all of them.
 
-A task costs a heap entry while it waits and an anyio task only while a request is
-under way. Nothing that goes wrong here changes what is known about a job.
+When to, the forecast says. A task costs a heap entry while it waits and an anyio task
+only while a request is under way. Nothing that goes wrong here changes what is known
+about a job.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ from foxbatch.events import (
     TaskId,
     WatchEnded,
 )
+from foxbatch.forecast import Track, kind_of
+from foxbatch.governor import REQUESTS_AT_ONCE
 from foxbatch.runner.bench import Bench
-from foxbatch.runner.gate import Halt
-
-_TOO_MANY_REQUESTS = 429
+from foxbatch.runner.gate import Halt, complaint_of
 
 WORTH_ANOTHER = frozenset({"capacity", "timeout", "service"})
 """Failure classes that say nothing against the request itself."""
@@ -53,6 +54,7 @@ class Watched:
         attempt: The attempt that made the task.
         task: Its id.
         since: Monotonic time at which this run began to watch it.
+        track: What the forecast knows of it; None where its end is past.
         holds_slot: Whether it counts as in flight.
         word: The last status word that was recorded.
         plain: Whether to ask the next time without making the service look upstream.
@@ -66,6 +68,7 @@ class Watched:
     attempt: AttemptId
     task: TaskId
     since: float
+    track: Track | None = None
     holds_slot: bool = True
     word: str = ""
     plain: bool = False
@@ -140,6 +143,18 @@ class Watcher:
         self._schedule: list[tuple[float, int, Watched]] = []
         self._ties = itertools.count()
         self._changed = anyio.Event()
+        self._room = anyio.Semaphore(REQUESTS_AT_ONCE)
+
+    def begin(self, watched: Watched, *, estimated_s: float | None) -> None:
+        """Ask about a new task when it is worth it, and then until it is final.
+
+        Args:
+            watched: The task.
+            estimated_s: How long it will take in the service's opinion.
+        """
+        forecast, kind = self._bench.forecast, kind_of(watched.wanted.request)
+        watched.track = forecast.watch(kind, watched.since, estimated_s)
+        self.add(watched, in_s=forecast.wait_s(watched.track, watched.since))
 
     def add(self, watched: Watched, *, in_s: float) -> None:
         """Ask about a task in *in_s* seconds, and then until it is final."""
@@ -163,14 +178,37 @@ class Watcher:
                     # It was overdue, and turns out to be running: it counts again.
                     watched.holds_slot = True
                     bench.governor.in_flight.adopt()
-                self.add(watched, in_s=bench.provider.polling.interval_s)
+                self.add(watched, in_s=self._wait_s(watched, view))
             case "completed":
+                self._ended(watched)
                 self._free(watched)
                 self._on_results(watched)
             case "failed":
+                # It may have failed early: that says nothing about the others.
+                self._leave(watched)
                 self._free(watched)
                 failure = view.error.error_class if view.error else "unknown"
                 self._on_failed(watched, failure)
+
+    def _wait_s(self, watched: Watched, view: TaskView) -> float:
+        """Return when to ask again about a task that runs, in seconds."""
+        bench, track = self._bench, watched.track
+        if track is None or view.empty:  # it has ended, and its results are not there
+            self._ended(watched)
+            return bench.provider.polling.interval_s
+        now = bench.clock.monotonic()
+        bench.forecast.seen(track, now, view.progress)
+        return bench.forecast.wait_s(track, now)
+
+    def _ended(self, watched: Watched) -> None:
+        if watched.track is not None:
+            self._bench.forecast.ended(watched.track, self._bench.clock.monotonic())
+            watched.track = None
+
+    def _leave(self, watched: Watched) -> None:
+        if watched.track is not None:
+            self._bench.forecast.leave(watched.track)
+            watched.track = None
 
     def _valid_until(self, watched: Watched) -> str:
         """Return when results vanish; asking for them again prolongs nothing."""
@@ -186,32 +224,46 @@ class Watcher:
         async with anyio.create_task_group() as tasks:
             while True:
                 now = self._bench.clock.monotonic()
-                if self._schedule and self._schedule[0][0] <= now:
-                    watched = heapq.heappop(self._schedule)[2]
-                    tasks.start_soon(self._ask, watched)
-                    continue
                 due = self._schedule[0][0] if self._schedule else math.inf
-                with anyio.move_on_after(due - now):
-                    await self._changed.wait()
+                if due > now:
+                    with anyio.move_on_after(due - now):
+                        await self._changed.wait()
+                    continue
+                # Where questions pile up the heap keeps them, the most overdue first.
+                await self._room.acquire()
+                watched = heapq.heappop(self._schedule)[2]
+                tasks.start_soon(self._ask_with_room, watched)
+
+    async def _ask_with_room(self, watched: Watched) -> None:
+        try:
+            await self._ask(watched)
+        finally:
+            self._room.release()
 
     async def _ask(self, watched: Watched) -> None:
         bench = self._bench
         watched_s = bench.clock.monotonic() - watched.since
-        if watched_s >= bench.poll.wait_s:
+        # Whoever answered with nothing is asked plainly first, once: with little
+        # patience every run would end before that question.
+        asks_plainly = watched.plain and not watched.faults
+        if watched_s >= bench.poll.wait_s and not asks_plainly:
             self._end(watched, "patience")
             return
         async with bench.governor.request() as begin:
             begin()
+            began = bench.clock.monotonic()
             outcome = await bench.client.poll(watched.task, sync=not watched.plain)
         match outcome:
             case TaskSeen(view=view):
                 bench.gate.reached()
+                bench.governor.answered(began=began)
                 self.take(watched, view)
             case TaskMissing():
                 bench.gate.reached()
+                bench.governor.answered(began=began)
                 self._missed(watched)
             case PollTrouble():
-                self._trouble(watched, outcome)
+                self._trouble(watched, outcome, began=began)
             case PollDenied():
                 said = f"HTTP {outcome.status}: {outcome.message or outcome.code}"
                 why = f"the service refuses to say how tasks are ({said.rstrip(': ')})"
@@ -228,14 +280,17 @@ class Watcher:
         else:
             self.add(watched, in_s=polling.interval_s)
 
-    def _trouble(self, watched: Watched, outcome: PollTrouble) -> None:
+    def _trouble(self, watched: Watched, outcome: PollTrouble, *, began: float) -> None:
         bench = self._bench
         watched.faults += 1
         delay_s = bench.retry.delay_s(watched.faults, bench.rng)
         asked_s = bench.retry.retry_after_s(outcome.retry_after, bench.clock.now())
         delay_s = max(delay_s, asked_s or 0.0, bench.provider.polling.interval_s)
-        if outcome.status == _TOO_MANY_REQUESTS:
-            bench.governor.cool_down(asked_s or 1.0)
+        complaint = complaint_of(outcome.status, outcome.error_class)
+        if complaint != "other":  # a fault of a question about one task is no pace
+            bench.governor.refused(
+                "rate", began=began, wait_s=asked_s or 1.0, running=0
+            )
         # An answer that helps nobody is an answer: the service is there, and busy.
         now, answered = bench.clock.monotonic(), outcome.status is not None
         halt = bench.gate.trouble(now, busy=answered)
@@ -253,6 +308,7 @@ class Watcher:
             why=why,
         )
         self._bench.book.record(ended)
+        self._leave(watched)
         self._free(watched)
         self._bench.close(watched.wanted.job)
 

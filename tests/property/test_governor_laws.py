@@ -9,7 +9,8 @@ import anyio
 import trio.testing
 from hypothesis import given, strategies as st
 
-from foxbatch.governor import Governor, Pacer
+from foxbatch.governor import Governor
+from foxbatch.pace import Pacer
 from foxbatch.policy import Limits
 from tests.conftest import LoopClock
 
@@ -62,7 +63,7 @@ def test_the_governor_crowds_no_second_and_keeps_the_order(
 
     async def rest(governor: Governor, begins_s: float, lasts_s: float) -> None:
         await anyio.sleep(begins_s)
-        governor.cool_down(lasts_s)
+        governor.pace.rest(anyio.current_time(), lasts_s)
         cooled.append((anyio.current_time(), anyio.current_time() + lasts_s))
 
     async def story() -> None:

@@ -92,7 +92,11 @@ def test_a_byte_that_is_no_text_is_refused_wherever_it_stands(
 
 @given(written=files(), data=st.data())
 def test_shards_commute(folder: Path, written: Files, data: st.DataObject) -> None:
-    copies = data.draw(st.lists(st.sampled_from(written), max_size=2))
+    """Files of machines and branches in one folder, and copies, also older ones."""
+    copies = [
+        facts[: data.draw(st.integers(0, len(facts)))]
+        for facts in data.draw(st.lists(st.sampled_from(written), max_size=3))
+    ]
     shuffled = data.draw(st.permutations([*written, *copies]))
     fill(folder, [text_of(facts) for facts in shuffled])
 

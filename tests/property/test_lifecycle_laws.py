@@ -62,7 +62,7 @@ LETTERS = {
     "job.failed": "F",
 }
 WATCHED = "[se]*(F|R[seRA]*[SF]?)?"
-OWN = re.compile(f"(i(rF?|u([bw]|t{WATCHED})?|a{WATCHED})?)?")
+OWN = re.compile(f"(i(rF?|u([bw]|t{WATCHED})?|a{WATCHED})?|w|t{WATCHED})?")
 ADOPTED = re.compile(f"[bw]|t?{WATCHED}")
 
 MINE, THEIRS = AttemptId(f"{RUNS[0]}-1"), AttemptId(f"{RUNS[1]}-1")
@@ -268,13 +268,22 @@ def expected_phase(facts: Sequence[AttemptFact], live: set[RunId]) -> str:
     for phase in ("done", "downloading", "submitting", "running", "overdue", "held"):
         if phase in said.values():
             return phase
-    began = {
-        f.attempt: (f.at, f.attempt) for f in facts if isinstance(f, SubmitIntended)
-    }
     deciding = [
-        attempt for attempt in sorted(said, key=began.__getitem__) if said[attempt]
+        attempt
+        for attempt in sorted(said, key=lambda one: (began(attempts[one]), one))
+        if said[attempt]
     ]
     return said[deciding[-1]] if deciding else "new"
+
+
+def began(known: Sequence[AttemptFact]) -> str:
+    """Return when an attempt began: with its intent, or with what became of it."""
+    for fact in known:
+        if isinstance(fact, SubmitIntended):
+            return fact.at
+    decided = [fact for fact in known if isinstance(fact, SubmitSettled)]
+    order = ("task", "buy_again", "write_off")
+    return min(decided, key=lambda fact: order.index(fact.decision)).at
 
 
 def expected_of_attempt(known: Sequence[AttemptFact], *, alive: bool) -> str:

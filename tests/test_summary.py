@@ -1,0 +1,75 @@
+"""What a person has to hear, and what the other directories mean for the shell."""
+
+from __future__ import annotations
+
+import pytest
+
+from foxbatch.api.summary import code_of_others, left_elsewhere, loud
+from foxbatch.errors import ExitCode
+from foxbatch.events import EXPIRED, Event, JobFailed, SubmitIntended
+from foxbatch.lifecycle import Attempt, Phase, fold
+from foxbatch.planner import Action, Elsewhere, Plan, PlannedJob
+from foxbatch.prices import Estimate
+from foxbatch.results import records
+from tests.facts import ACCEPTED, FIRST, JOB, PLANNED, RESULTS, RUN, file_of
+
+INTENDED = SubmitIntended(job=JOB, attempt=FIRST)
+GONE = JobFailed(job=JOB, attempt=FIRST, error_class=EXPIRED, message="too late")
+
+
+def told(*facts: Event) -> list[str]:
+    state = fold(file_of(RUN, facts))
+    return loud(state, (), records(state), {})
+
+
+def test_results_that_were_gone_come_with_what_can_be_done() -> None:
+    (said,) = told(PLANNED, INTENDED, ACCEPTED, RESULTS, GONE)
+
+    assert said == (
+        "the results of a dune at night were gone before they were fetched:"
+        " `foxbatch run MANIFEST --retry-failed=expired` buys them again"
+    )
+
+
+def test_of_many_such_results_the_first_are_named() -> None:
+    state = fold(file_of(RUN, [PLANNED, INTENDED, ACCEPTED, RESULTS, GONE]))
+
+    (said,) = loud(state, (), records(state) * 5, {})
+
+    assert "a dune at night, a dune at night, a dune at night and 2 more were" in said
+
+
+@pytest.mark.parametrize(
+    ("phase", "code"),
+    [
+        (Phase.HELD, ExitCode.HELD),
+        (Phase.SUBMITTING, ExitCode.REMOTE),
+        (Phase.RUNNING, ExitCode.REMOTE),
+    ],
+)
+def test_jobs_that_are_left_to_another_directory_are_told(
+    phase: Phase, code: ExitCode
+) -> None:
+    there = Elsewhere(
+        folder="old@foxapi",
+        shown="runs/old@foxapi",
+        phase=phase,
+        attempt=Attempt(FIRST, JOB),
+        reachable=False,
+    )
+    job = PlannedJob(
+        wanted=PLANNED,
+        phase=phase,
+        action=Action.ELSEWHERE,
+        reason="there",
+        elsewhere=there,
+    )
+    plan = Plan((job,), Estimate())
+
+    assert not there.comes_over
+    assert code_of_others(plan) is code
+    assert left_elsewhere(plan) == [f"a dune at night ({JOB}): there"]
+
+
+def test_no_other_directory_means_nothing() -> None:
+    assert code_of_others(Plan((), Estimate())) is ExitCode.DONE
