@@ -497,7 +497,9 @@ def fates(order: list[int], seed: int) -> dict[int, list[tuple[Reply, list[Twist
 def test_nothing_happens_without_a_rule() -> None:
     service = Service()
 
-    reply = faults.through(faults.ORDERLY, FaultState(), an_occasion(), service)
+    reply = faults.through(
+        Plan(name="", rules=()), FaultState(), an_occasion(), service
+    )
 
     assert reply is HONEST
     assert service.twists == [Twist()]

@@ -28,11 +28,10 @@ from foxbatch.sandbox.faults.engine import (
     through,
 )
 from foxbatch.sandbox.faults.language import read_plan
-from foxbatch.sandbox.faults.plan import ORDERLY, Plan, Route, Rule
+from foxbatch.sandbox.faults.plan import Plan, Route, Rule
 
 __all__ = [
     "ALWAYS",
-    "ORDERLY",
     "FaultState",
     "Listed",
     "Occasion",

@@ -237,6 +237,3 @@ class Plan:
     rules: tuple[Rule, ...]
     title: str = ""
     behaviours: tuple[int, ...] = ()
-
-
-ORDERLY = Plan(name="none", rules=(), title="Nothing goes wrong")
