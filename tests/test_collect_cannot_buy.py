@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import anyio
@@ -32,12 +32,15 @@ PACKAGE = Path(foxbatch.__file__).parent
 OPTIONS = api.RunOptions(speed=200, environ={"PATH": ""})
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Yield the modules that could reach a service; the sandbox is one itself."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = path.relative_to(PACKAGE).as_posix()
-        if not name.startswith("sandbox/"):
-            yield name, ast.parse(path.read_text("utf-8"))
+@cache
+def modules() -> tuple[tuple[str, ast.Module], ...]:
+    """Return the modules that could reach a service; the sandbox is one itself."""
+    names = {p.relative_to(PACKAGE).as_posix(): p for p in PACKAGE.rglob("*.py")}
+    return tuple(
+        (name, ast.parse(path.read_text("utf-8")))
+        for name, path in sorted(names.items())
+        if not name.startswith("sandbox/")
+    )
 
 
 def functions_with(wanted: type[ast.AST], text: str) -> set[tuple[str, str]]:
@@ -149,7 +152,7 @@ def test_collect_sends_nothing_but_get(tmp_path: Path, sent: list[str]) -> None:
     more = "retry: {attempts: 3, classes: [service]}\n"
     path.write_text(MANIFEST.format(prompts=json.dumps(prompts)) + more)
     wanted = api.load_manifest(path)
-    left = anyio.run(api.run, wanted, replace(OPTIONS, detach=True, speed=1))
+    left = anyio.run(api.run, wanted, replace(OPTIONS, detach=True, speed=20))
     sent.append("armed")
 
     summary = anyio.run(api.collect, left.run_dir, OPTIONS)

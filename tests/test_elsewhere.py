@@ -160,7 +160,7 @@ async def test_fresh_buys_all_the_same_and_says_so_in_what_goes_on(
     renamed = write("new", "A fox")
 
     plan = api.plan(renamed, choice=Choice(fresh=True), options=EMBEDDED)
-    left = await api.run(renamed, replace(FRESH, stop_after_s=0.01, speed=1))
+    left = await api.run(renamed, replace(FRESH, stop_after_s=0.01, speed=20))
     done = await api.run(renamed, FRESH)
 
     assert actions(plan) == [("new", Action.SUBMIT)]
@@ -273,7 +273,7 @@ async def test_a_rehearsal_is_no_purchase(
 
 
 async def test_a_pretend_task_stays_with_its_own_sandbox(write: Write) -> None:
-    slow = replace(EMBEDDED, speed=1, detach=True)
+    slow = replace(EMBEDDED, speed=20, detach=True)
     first = await api.run(write("old", "A fox"), slow)
 
     second = await api.run(write("new", "A fox"), EMBEDDED)
@@ -398,9 +398,9 @@ async def test_what_failed_here_and_there_is_for_the_policy_here(
 async def test_of_several_directories_the_one_that_has_most_is_taken(
     write: Write,
 ) -> None:
-    await api.run(write("a-slow", "A fox"), replace(EMBEDDED, speed=1, detach=True))
+    await api.run(write("a-slow", "A fox"), replace(EMBEDDED, speed=20, detach=True))
     await api.run(write("b-done", "A fox"), FRESH)
-    await api.run(write("c-slow", "A fox"), replace(FRESH, speed=1, detach=True))
+    await api.run(write("c-slow", "A fox"), replace(FRESH, speed=20, detach=True))
 
     (job,) = api.plan(write("new", "A fox"), options=EMBEDDED).jobs
 

@@ -31,7 +31,7 @@ def test_what_the_log_of_a_lost_machine_names_is_fetched_and_not_bought_again(
     shell: MakeShell,
 ) -> None:
     home = shell()
-    with served_sandbox(home, "--speed", "10") as url:
+    with served_sandbox(home, "--speed", "40") as url:
         terminal = shell(FOXAPI_API_KEY="sk-test-lost", FOXAPI_BASE_URL=url)
         folder = terminal.folder
         (folder / "lost.yaml").write_text(MANIFEST)
