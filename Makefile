@@ -12,7 +12,7 @@ DEVELOPABLE := $(VENV)/.developable
 
 # Where a gap in the tests would cost money or work.
 PURE_MONEY := foxbatch/breaker.py,foxbatch/budget.py,foxbatch/prices.py
-PURE_PACE := foxbatch/durations.py,foxbatch/forecast.py,foxbatch/pace.py
+PURE_PACE := foxbatch/durations.py,foxbatch/experience.py,foxbatch/forecast.py,foxbatch/pace.py
 WHOLLY_TESTED := foxbatch/events.py,foxbatch/ledger.py,foxbatch/lifecycle.py,foxbatch/matrix/*,$(PURE_MONEY),$(PURE_PACE)
 
 .DEFAULT_GOAL := help
@@ -30,7 +30,7 @@ install: $(DEVELOPABLE) ## Make .venv with foxbatch (editable) and the developme
 
 # Two halves at once, as one test often waits. The second is all that is not the first,
 # so no test is left out. Whoever says what to run gets that alone.
-SLOW_HALF := tests/acceptance tests/browser tests/property tests/simulation tests/test_docs.py
+SLOW_HALF := tests/acceptance tests/browser tests/crashes tests/property tests/simulation tests/test_docs.py
 PYTEST := $(BIN)/python -m coverage run --parallel-mode -m pytest
 
 test: $(DEVELOPABLE) ## Run the tests, and measure which branches they take

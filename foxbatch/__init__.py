@@ -11,6 +11,7 @@ The modules, in a good order to read them:
     schema      JSON Schema answers in the user's words at the user's line
     template    `${{ name }}` parsed once, rendered strictly
     durable     files and folders that are still there after a power cut
+    processes   which process this is, and whether another may still be alive
     sources     text and digests of the files a manifest names
     policy      limits, retries, polling patience, budget
     provider    a service as data: endpoints, answers, models, prices

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
 import foxbatch
+from foxbatch.signals import stop_signals
 
 __all__ = ["main"]
 
@@ -17,11 +19,12 @@ _INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code, also when a signal comes early.
 
-    Nothing of foxbatch is imported before signals are heard: loading and expanding take
-    a moment, in which Ctrl-C and SIGTERM must mean what they mean later.
+    Hardly anything is imported before signals are heard: loading and expanding take a
+    moment, in which Ctrl-C and SIGTERM must mean what they mean later.
     """
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in stop_signals():
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     try:
         if _said_version(sys.argv[1:] if argv is None else argv):
             return 0
@@ -29,7 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         code = command(argv)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            sys.stderr.write("interrupted\n")
+            sys.stderr.flush()
         code = _INTERRUPTED
     _say_nothing_else(code)
     return code
@@ -49,9 +54,8 @@ def _said_version(words: Sequence[str]) -> bool:
 
 def _say_nothing_else(code: int) -> None:
     """Let a signal that comes now end the process with the *code* that was decided."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: os._exit(code))
+    for number in stop_signals():
+        signal.signal(number, lambda *_: os._exit(code))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,27 @@
-"""Time, asked of one object."""
+"""Time, asked of one object.
+
+Theory of operation
+-------------------
+
+There are two clocks, and a machine that sleeps, is suspended, or has its time set lets
+them disagree by hours.
+
+* The *wall* clock (`now`) stamps facts, says when results vanish, and which day's
+  budget a purchase belongs to: what other machines and people have to agree about. It
+  may jump either way. A writer's stamps never go back: a day that is over stays over.
+* The *monotonic* clock paces: rates, waits between attempts, how long a run watches a
+  task (`poll.wait`), how long it may take (`--stop-after`). It never goes back. On
+  Linux and macOS it stands still while the machine sleeps, so a night is no time; on
+  Windows, and while a process is suspended anywhere, it goes on, so that all deadlines
+  pass at once.
+
+A deadline that passed while nobody could act proves nothing. So a task is asked once
+more before patience ends, judged by when the question was due; and the time that a
+submission may take is counted in steps, of which a night is one (`client.http`).
+Nor does trouble before a night say anything about the morning (`runner.gate`).
+Durations of tasks are learned from monotonic time within a run, and from the stamps of
+earlier ones: a length that a sleep made wrong is one among many.
+"""
 
 from __future__ import annotations
 

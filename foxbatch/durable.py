@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,40 @@ Fsync: TypeAlias = Callable[[int], None]
 
 # Some network and FUSE mounts know no fsync of folders; they have no better offer.
 _NOT_OFFERED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
+
+_OCTAL = re.compile(r"\\([0-7]{3})")  # how a space in a place is written
+_MOUNTS = Path("/proc/self/mountinfo")
+_NETWORK = frozenset(
+    {"9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre"}
+    | {"ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
+)
+_LOCAL_FUSE = frozenset({"fuse.overlayfs", "fuse.fuse-overlayfs", "fuse.lxcfs"})
+
+
+def network_file_system(folder: Path, mounts: str | None = None) -> str:
+    """Return which kind of network file system *folder* is on; empty for none.
+
+    Also empty where that cannot be known: it is read off what Linux tells.
+
+    Args:
+        folder: It need not exist yet.
+        mounts: What `/proc/self/mountinfo` says; None reads it.
+    """
+    if mounts is None:
+        try:
+            mounts = _MOUNTS.read_text("utf-8", "replace")
+        except OSError:
+            return ""
+    real = Path(os.path.realpath(folder))
+    kind, longest = "", -1
+    for line in mounts.splitlines():
+        fields, _, behind = line.partition(" - ")
+        place = _OCTAL.sub(lambda one: chr(int(one[1], 8)), fields.split()[4])
+        # Of two mounts at one place the later one is seen.
+        if len(place) >= longest and real.is_relative_to(place):
+            kind, longest = behind.split()[0], len(place)
+    fuse = kind.startswith("fuse.") and kind not in _LOCAL_FUSE
+    return kind if kind in _NETWORK or fuse else ""
 
 
 def sync_folder(folder: Path, fsync: Fsync | None = None) -> None:

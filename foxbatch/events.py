@@ -7,6 +7,7 @@ never changed. Every class below is one kind; its `tag` is the word in the file.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal, NewType, TypeAlias, get_args
 
 import msgspec
@@ -37,7 +38,9 @@ Decision = Literal["task", "buy_again", "write_off"]
 State = Literal["running", "completed", "failed"]
 
 
-class Part(msgspec.Struct, frozen=True, omit_defaults=True):
+# No cycle can go through frozen JSON values: the collector need not look at them, and
+# a million facts would keep it busier than reading them keeps us.
+class Part(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A value inside a fact. Fields at their default are not written."""
 
 
@@ -120,7 +123,12 @@ class ResultItem(Part, frozen=True):
 
 
 class Fact(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    tag_field="event",
+    gc=False,
 ):
     """Fields that every fact has. The ledger stamps them when it appends.
 
@@ -161,6 +169,10 @@ class RunStarted(Fact, frozen=True, tag="run.started"):
         dirty: Whether the checkout had uncommitted changes.
         host: Machine.
         pid: Process on that machine.
+        machine: Digest of the machine's id, where it has one.
+        boot: Drawn by the kernel when it started; equal in all its containers.
+        pid_namespace: Which processes that process sees: a container's own, or all.
+        process_began: When it began, in clock ticks since the boot.
         versions: Of foxbatch and Python.
         policy: Limits, retries and patience in force.
         overrides: What was typed to go before the manifest's values (`--set`).
@@ -174,6 +186,10 @@ class RunStarted(Fact, frozen=True, tag="run.started"):
     dirty: bool = False
     host: str = ""
     pid: int = 0
+    machine: str = ""
+    boot: str = ""
+    pid_namespace: str = ""
+    process_began: int = 0
     versions: dict[str, str] = {}
     policy: dict[str, object] = {}
     overrides: tuple[str, ...] = ()
@@ -451,12 +467,20 @@ Event: TypeAlias = (
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Event)
 _header = msgspec.json.Decoder(dict[str, object])
-WORDS = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Event))
+_WORDS: Mapping[type[Event], str] = {
+    kind: str(kind.__struct_config__.tag) for kind in get_args(Event)
+}
+WORDS = frozenset(_WORDS.values())
 
 
 def word(event: Event) -> str:
     """Return the event's word, such as `submit.accepted`."""
-    return str(type(event).__struct_config__.tag)
+    return _WORDS[type(event)]
+
+
+def word_of(kind: type[Event]) -> str:
+    """Return the word of a kind of facts."""
+    return _WORDS[kind]
 
 
 def is_task_id(text: str) -> bool:

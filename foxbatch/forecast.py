@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -294,6 +294,13 @@ class Forecast:
         self._lengths: dict[Kind, Lengths] = {}
         self._habits: dict[Kind, Habits] = {}
         self._hinted: dict[float, Schedule] = {}
+
+    def remember(self, kind: Kind, durations_s: Iterable[float]) -> None:
+        """Learn how long tasks of *kind* took in earlier runs, in seconds."""
+        for duration_s in durations_s:
+            for one in dict.fromkeys((kind, kind[:1])):
+                lengths = self._lengths.setdefault(one, Lengths(self._cost))
+                lengths.learn(duration_s, late=False)
 
     def watch(self, kind: Kind, began: float, hint_s: float | None = None) -> Track:
         """Return a task that was accepted at *began*; it counts until it is left."""

@@ -27,7 +27,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 import filelock
@@ -35,7 +35,12 @@ import msgspec
 
 from foxbatch.clock import Clock, to_text
 from foxbatch.durable import Fsync, make_folder, sync_file, sync_folder
-from foxbatch.errors import LedgerError, RunDirLockedError, TransitionError
+from foxbatch.errors import (
+    LedgerError,
+    RunDirError,
+    RunDirLockedError,
+    TransitionError,
+)
 from foxbatch.events import (
     FORMAT,
     ArtifactStored,
@@ -50,11 +55,19 @@ from foxbatch.events import (
     is_task_id,
 )
 from foxbatch.lifecycle import BatchState, Lane
+from foxbatch.processes import (
+    Process,
+    in_other_container,
+    is_gone,
+    this_process,
+    under_one_kernel,
+)
 
 EventT = TypeVar("EventT", bound=Event)
 
 _RUN_ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _RUN_ID_LENGTH = 10
+_BLOCK_BYTES = 1 << 20
 
 
 def new_run_id() -> RunId:
@@ -72,7 +85,7 @@ class LedgerWriter:
         folder: The `ledger/` folder; it is made where it is missing.
         run: The run that writes.
         clock: Stamps the facts.
-        fsync: Makes what was written to a file handle durable.
+        fsync: Makes what was written to a file handle durable; None for the system's.
     """
 
     def __init__(
@@ -81,14 +94,14 @@ class LedgerWriter:
         run: RunId,
         clock: Clock,
         *,
-        fsync: Fsync = os.fsync,
+        fsync: Fsync | None = None,
     ) -> None:
         self.run = run
         self._clock = clock
-        self._fsync = fsync
+        self._fsync = fsync = fsync or os.fsync
         self._seq = 0
         self._at = ""
-        self._lane = Lane(run)
+        self._lane = Lane(run, lambda: _readable(self.path))
         self._broken = False
         started = clock.now().strftime("%Y%m%dT%H%M%SZ")
         # No colon in the name: it has to exist on every file system.
@@ -209,29 +222,57 @@ def read_facts(path: Path, *, on_torn: Callable[[str], None]) -> Iterator[Event]
         LedgerError: A line in it is damaged, out of order, or from a newer foxbatch.
     """
     lane: Lane | None = None
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise _cannot_read(path, error) from error
-    # NULs at the end: the size of the file came to the disk, what was written did not.
-    whole = content.rstrip(b"\0")
-    torn = whole != content
-    lines = whole.splitlines(keepends=True)
-    for number, line in enumerate(lines, start=1):
+    torn = False
+    for number, line, last in _lines(path):
+        whole = line
+        if last:
+            # NULs: the size of the file came to the disk, what was written did not.
+            whole = line.rstrip(b"\0")
+            torn = whole != line
+            if not whole:
+                break
         try:
-            event = decode(line)
+            event = decode(whole)
         except NewerError as error:
             raise _too_new(path, number, error) from None
         except ValueError as error:
-            if number == len(lines) and not line.endswith(b"\n"):
+            if last and not whole.endswith(b"\n"):
                 torn = True
                 break
             raise _damaged(path, number, str(error)) from None
-        lane = lane or Lane(event.run)
+        lane = lane or Lane(event.run, lambda: _readable(path))
         _check_place(path, number, event, lane)
         yield event
     if torn:
         on_torn(path.name)
+
+
+def _readable(path: Path) -> Iterator[Event]:
+    """Yield the facts of a file that make sense each for itself."""
+    with suppress(OSError):
+        for line in path.read_bytes().splitlines(keepends=True):
+            with suppress(ValueError):
+                yield decode(line)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
+    """Yield the lines of a file, numbered from 1, and whether each is the last one.
+
+    A block at a time: a million facts are three times as long as what is known then.
+    """
+    number, kept = 0, b""
+    try:
+        with path.open("rb", buffering=0) as file:
+            while block := file.read(_BLOCK_BYTES):
+                # The last line is kept back, also if it looks whole: a line feed may
+                # follow its carriage return, or NULs that belong to the end.
+                *lines, kept = (kept + block).splitlines(keepends=True)
+                for number, line in enumerate(lines, start=number + 1):  # noqa: B020
+                    yield number, line, False
+    except OSError as error:
+        raise _cannot_read(path, error) from error
+    if kept:
+        yield number + 1, kept, True
 
 
 def _cannot_read(path: Path, error: OSError) -> LedgerError:
@@ -248,9 +289,10 @@ def _check_place(path: Path, number: int, event: Event, lane: Lane) -> None:
         raise _damaged(path, number, f"it belongs to run {event.run}, not {lane.run}")
     if isinstance(event, ArtifactStored) and _leads_out(event.path):
         raise _damaged(path, number, f"{event.path!r} is outside the run directory")
-    task = event.task if isinstance(event, SubmitAccepted | SubmitSettled) else None
-    if task is not None and not is_task_id(task):
-        raise _damaged(path, number, f"{task!r} is no task id")
+    if isinstance(event, (SubmitAccepted, SubmitSettled)):
+        task = event.task
+        if task is not None and not is_task_id(task):
+            raise _damaged(path, number, f"{task!r} is no task id")
     try:
         lane.admit(event)
     except TransitionError as error:
@@ -259,8 +301,7 @@ def _check_place(path: Path, number: int, event: Event, lane: Lane) -> None:
 
 def _leads_out(path: str) -> bool:
     """Return whether *path* is no plain relative path: ledgers come from branches."""
-    pure = PurePosixPath(path)
-    return pure.is_absolute() or ".." in pure.parts or "\\" in path
+    return path.startswith("/") or ".." in path.split("/") or "\\" in path
 
 
 def _damaged(path: Path, number: int, why: str) -> LedgerError:
@@ -291,12 +332,14 @@ def read_folder(folder: Path) -> LedgerReading:
     """
     reading = LedgerReading()
     for path in ledger_files(folder):
-        count = 0
+        count, name, run = 0, path.name, None
         for event in read_facts(path, on_torn=reading.torn.append):
             reading.state.join(event)
-            reading.names[event.run] = path.name
+            run = event.run
             count += 1
-        reading.files[path.name] = count
+        reading.files[name] = count
+        if run is not None:
+            reading.names[run] = name
     return reading
 
 
@@ -336,10 +379,26 @@ class DirLock:
                 str(self._run_dir), last_writer(self._run_dir / "ledger")
             ) from None
         except OSError as error:
+            if error.errno in _NO_LOCKS:
+                raise _no_locks(self._run_dir, error) from error
             raise _cannot_write(self._run_dir / ".lock", error) from error
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+
+# What network and FUSE mounts say that have no locks, or whose lock service is down.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+
+
+def _no_locks(run_dir: Path, error: OSError) -> RunDirError:
+    return RunDirError(
+        f"{run_dir} is on a file system that cannot lock a file: {error.strerror}",
+        hint=(
+            "Without the lock two runs could buy the same jobs. Name a folder on a "
+            "local disk with --out."
+        ),
+    )
 
 
 def _system_lock(run_dir: Path, *, timeout_s: float) -> filelock.BaseFileLock:
@@ -349,40 +408,53 @@ def _system_lock(run_dir: Path, *, timeout_s: float) -> filelock.BaseFileLock:
 
 
 def last_writer(folder: Path) -> str:
-    """Return who wrote the newest unfinished file, for people."""
+    """Return who wrote the newest file that may still be written, for people."""
+    here = this_process()
     try:
-        unfinished = _unfinished(read_folder(folder).state)
+        unfinished = _unfinished(read_folder(folder).state, here)
     except LedgerError:  # that it is damaged is said to whoever gets the lock
         unfinished = []
-    for started in unfinished:
-        return f"process {started.pid} on {started.host}, started {started.at}"
+    for one in unfinished:
+        place = "in another container on" if in_other_container(one, here) else "on"
+        return f"process {one.pid} {place} {one.host}, started {one.at}"
     return "another process"
 
 
-def _unfinished(state: BatchState) -> list[RunStarted]:
-    """Return the starts of runs that did not say goodbye, the newest first."""
+def _unfinished(state: BatchState, here: Process) -> list[RunStarted]:
+    """Return the starts of runs that may be going on, the newest first.
+
+    They did not say goodbye, and their process is not known to be gone.
+    """
     starts = (
         run.started
         for run in state.runs.values()
         if run.started is not None and run.ended is None
     )
-    return sorted(starts, key=lambda started: started.at, reverse=True)
+    going_on = (started for started in starts if not is_gone(started, here))
+    return sorted(going_on, key=lambda started: started.at, reverse=True)
 
 
-def live_runs(state: BatchState, run_dir: Path, *, host: str) -> Mapping[RunId, int]:
+def live_runs(
+    state: BatchState, run_dir: Path, *, here: Process
+) -> Mapping[RunId, int]:
     """Return the runs that are going on now, and their process ids.
 
-    Only the holder of the lock can be alive on this machine; what another machine
+    Only the holder of the lock can be alive under this kernel; what another machine
     does cannot be seen from here, and its unfinished runs are taken for dead.
+
+    Args:
+        state: What the ledger says.
+        run_dir: Where it lies.
+        here: Who asks.
     """
-    here = [started for started in _unfinished(state) if started.host == host]
-    if not here or not (run_dir / ".lock").exists():
+    ours = [one for one in _unfinished(state, here) if under_one_kernel(one, here)]
+    if not ours or not (run_dir / ".lock").exists():
         return {}
     probe = _system_lock(run_dir, timeout_s=0)
     try:
         with probe:
             return {}
     except filelock.Timeout:
-        return {here[0].run: here[0].pid}
-    except OSError:  # a read-only copy: nobody can be writing to it
+        return {ours[0].run: ours[0].pid}
+    except OSError:  # a read-only copy, or no locks: nobody can be writing to it
         return {}

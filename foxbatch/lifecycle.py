@@ -43,7 +43,7 @@ attempts that name one task are one purchase, told twice.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TypeAlias, TypeVar
@@ -152,9 +152,8 @@ TRANSITIONS: Mapping[Stage, Mapping[str, Stage]] = {
 
 
 def _step(event: Event) -> str:
-    if isinstance(event, SubmitSettled):
-        return f"{word(event)}:{event.decision}"
-    return word(event)
+    said = word(event)
+    return f"{said}:{event.decision}" if isinstance(event, SubmitSettled) else said
 
 
 def next_stage(stage: Stage, event: Event) -> Stage:
@@ -171,30 +170,59 @@ def next_stage(stage: Stage, event: Event) -> Stage:
         ) from None
 
 
+Recall: TypeAlias = Callable[[], Iterable[Event]]
+
+_LAST_FACTS = 3
+
+
 class Lane:
     """Checks that the facts of one file, in their order, make sense.
 
     Memory: one stage per attempt that the file names.
+
+    Args:
+        run: Whose file it is.
+        recall: Returns the facts of the file once more. It is called only where one is
+            impossible, to tell what came before it.
     """
 
-    def __init__(self, run: RunId) -> None:
+    def __init__(self, run: RunId, recall: Recall = tuple) -> None:
         self.run = run
+        self._recall = recall
+        self._own = f"{run}-"
         self._stages: dict[AttemptId, Stage] = {}
 
     def admit(self, *events: Event) -> None:
         """Take the file's next facts; `TransitionError` leaves all as it was."""
         stages: dict[AttemptId, Stage] = {}
-        for event in events:
+        for number, event in enumerate(events):
             if isinstance(event, AttemptFact):
                 before = stages.get(event.attempt) or self._stage(event.attempt)
-                stages[event.attempt] = next_stage(before, event)
-        self._stages |= stages
+                try:
+                    stages[event.attempt] = next_stage(before, event)
+                except TransitionError as error:
+                    told = self._story(event, events[:number])
+                    raise TransitionError(f"{error}; {told}") from None
+        self._stages.update(stages)
+
+    def _story(self, event: AttemptFact, beside: Sequence[Event]) -> str:
+        """Return the last facts of the job before *event*, for people."""
+        facts = [fact for fact in self._recall() if fact.seq < event.seq]
+        facts += [fact for fact in beside if fact not in facts]
+        about = [
+            f"{fact.seq} {_step(fact)} of {fact.attempt} at {fact.at}"
+            for fact in facts
+            if isinstance(fact, AttemptFact) and fact.job == event.job
+        ]
+        if not about:
+            return f"nothing before it is about job {event.job}"
+        return f"last of job {event.job}: {', '.join(about[-_LAST_FACTS:])}"
 
     def _stage(self, attempt: AttemptId) -> Stage:
-        if attempt in self._stages:
-            return self._stages[attempt]
-        own = attempt.startswith(f"{self.run}-")
-        return Stage.UNBORN if own else Stage.ELSEWHERE
+        known = self._stages.get(attempt)
+        if known is not None:
+            return known
+        return Stage.UNBORN if attempt.startswith(self._own) else Stage.ELSEWHERE
 
 
 class Submission(IntEnum):
@@ -531,13 +559,8 @@ class BatchState:
 
     def join(self, event: Event) -> None:
         """Add one fact. Any order, and the same fact twice, give the same state."""
-        match event:
-            case RunStarted() | RunEnded() | BatchHalted():
-                self._join_run(event)
-            case JobPlanned():
-                state = self._job(event.job)
-                state.planned = _later(state.planned, event)
-            case _:
+        match event:  # the most frequent first: a ledger may hold a million
+            case AttemptFact():
                 attempts = self._job(event.job).attempts
                 attempt = attempts.get(event.attempt)
                 if attempt is None:
@@ -550,6 +573,11 @@ class BatchState:
                     # changes, and would depend on the order of facts.
                     owner = self.tasks.get(event.task, attempt.id)
                     self.tasks[event.task] = min(owner, attempt.id)
+            case JobPlanned():
+                state = self._job(event.job)
+                state.planned = _later(state.planned, event)
+            case _:
+                self._join_run(event)
 
     def _join_run(self, event: RunStarted | RunEnded | BatchHalted) -> None:
         run = self.runs.setdefault(event.run, Run(event.run))

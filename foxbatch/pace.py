@@ -27,6 +27,10 @@ _REGAIN_S = 20.0  # seconds to regain what was lost, up to near where it was ref
 _EXPLORE_S = 60.0  # seconds for as much again beyond that
 _NEAR = 0.9
 _IDLE_S = 1.0  # longer silence between two answers is no sign that all is well
+_LATEST = 20  # answers, of which so many refusals need not be about the rate:
+_FEW = 3
+_FEW_OF_MANY = 1 / 3
+_FEW_COUNT_AFTER_S = 60.0
 _MORE_TASKS_AFTER_S = (10.0, 320.0)  # between two steps; doubles when one is refused
 _STEPS = 20
 
@@ -98,6 +102,11 @@ class Window:
 class Rate:
     """Requests per second: halved by an episode of refusals, then regained.
 
+    A rate that is too high is refused more the higher it is. A service that refuses
+    now and then, whatever the rate, must not bring a run to a standstill: where
+    refusals are few among the latest answers, they lower the rate once a minute, which
+    growth makes up for.
+
     Attributes:
         value: What is allowed now.
     """
@@ -107,6 +116,7 @@ class Rate:
         self._least = min(ceiling, _LEAST_RATE)
         self._knee = ceiling  # where it was refused
         self._starts: deque[float] = deque()
+        self._latest: deque[bool] = deque(maxlen=_LATEST)  # which were refused
         self._lowered_at = -math.inf
         self._well_at = -math.inf
 
@@ -123,11 +133,16 @@ class Rate:
         """
         if began <= self._lowered_at:
             return False
+        self._latest.append(True)
+        few = sum(self._latest) <= max(_FEW, _FEW_OF_MANY * len(self._latest))
+        if few and now - self._lowered_at < _FEW_COUNT_AFTER_S:
+            return False
         recent = sum(start > now - _RECENT_S for start in self._starts) / _RECENT_S
         # A ceiling far above what is done must not take many episodes to come down.
         self._knee = min(self.value, max(recent, self.value / 4))
         self.value = max(self._least, self._knee / 2)
         self._lowered_at = self._well_at = now
+        self._latest.clear()
         return True
 
     def answered(self, now: float, *, began: float) -> bool:
@@ -136,7 +151,10 @@ class Rate:
         Returns:
             Whether the ceiling is reached by that.
         """
-        if self.value >= self.ceiling or began <= self._lowered_at:
+        if began <= self._lowered_at:
+            return False
+        self._latest.append(False)
+        if self.value >= self.ceiling:
             return False
         well_s = min(now - self._well_at, _IDLE_S)
         self._well_at = now

@@ -9,7 +9,7 @@ import anyio
 import hypothesis
 import pytest
 
-pytest_plugins = ["tests.cli"]
+pytest_plugins = ["tests.cli", "tests.submitting"]
 
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile(

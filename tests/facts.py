@@ -192,6 +192,9 @@ class SteppingClock:
         moment, self._next = self._next, self._next + timedelta(seconds=1)
         return moment
 
+    def jump(self, hours: float) -> None:
+        self._next += timedelta(hours=hours)
+
     def monotonic(self) -> float:
         return (self._next - START).total_seconds()
 

@@ -298,6 +298,7 @@ class World:
     most: float = math.inf
     detach: bool = False
     choice: Choice | None = None
+    clock: LoopClock = field(default_factory=LoopClock)
     fsync: Callable[[int], None] = no_sync
     fsync_files: Callable[[int], None] = no_sync
 
@@ -309,7 +310,7 @@ class World:
         observe: Observer | None = None,
     ) -> Ran:
         """Do everything that is to be done about *wanted*, as one process would."""
-        clock = LoopClock()
+        clock = self.clock
         state = self.reading().state
         jobs = list(wanted)
         todo = self.plan(jobs, state)

@@ -325,7 +325,7 @@ class TestHeldJobs:
             re.sub(
                 r'"seq":\d+',
                 f'"seq":{seq}',
-                re.sub(r'"host":"[^"]*"', '"host":"x"', line),
+                re.sub(r'"(boot|machine)":"[^"]*"', r'"\1":"x"', line),
             )
             for seq, line in enumerate(kept, start=1)
         ]

@@ -162,7 +162,7 @@ class TestRun:
     async def test_the_rest_is_asked_for_with_its_price(self, tmp_path: Path) -> None:
         heard: list[Projection] = []
 
-        def go_on(projection: Projection) -> bool:
+        async def go_on(projection: Projection) -> bool:
             heard.append(projection)
             return True
 

@@ -62,7 +62,7 @@ directory.
 | `FOXAPI_ACCOUNT` | a name for the account, so that a new key is the same account |
 | `FOXBATCH_KEY_<ID>` | the key of the provider file of that id |
 | `FOXBATCH_ACTOR` | who runs it, for the ledger; otherwise git's user |
-| `FOXBATCH_LOG` | `json`: log every fact as JSON on stderr, as `-v` does for people |
+| `FOXBATCH_LOG` | `json`: log as `-v` does, in JSON lines, to stderr or `--log-file` |
 | `FOXBATCH_DEBUG` | `1`: show tracebacks |
 """
 

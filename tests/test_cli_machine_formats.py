@@ -152,7 +152,7 @@ class TestMeanings:
         assert "```yaml\nparams: {aspect_ration: 9:16}\n```" in told.markdown
 
     def test_links_of_the_page_lead_nowhere_else(self) -> None:
-        assert "manifest.md" not in meaning("E-NOT-YET").markdown
+        assert "manifest.md" not in meaning("E-OPERATOR").markdown
 
     def test_a_code_that_is_not_told_stands_for_itself(self) -> None:
         assert meaning("E-NEW").short == "E-NEW"

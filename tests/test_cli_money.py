@@ -98,6 +98,52 @@ class TestBudget:
         assert f"'{typed}' is no amount of credits; write such as 500" in ended.err
 
 
+class TestStatus:
+    def test_it_says_what_is_used_reserved_and_left(
+        self, sea: Path, type_: Type
+    ) -> None:
+        lost = MANIFEST.replace("A stormy sea", '"A lost sea [sandbox:lost-reply]"')
+        sea.write_text(lost + "budget: {credits: 100, jobs: 3, per: day}\n")
+        ran = type_("run", sea, *FAST, "--allow-unpriced", "--max-credits", "300")
+
+        told = type_("status", sea).out
+        status = json.loads(type_("status", sea, "--format", "json").out)
+
+        assert ran.code == 11
+        assert (
+            "spent: 2 purchases, 56 credits, 28 of them for what is not over yet\n"
+            "budget: 3 jobs and 100 credits per day: 2 bought, 1 left;"
+            " 56 spent or set aside, 44 left (28 not over yet)\n"
+            "budget: 300 credits per run: 56 spent or set aside, 244 left"
+            " (28 not over yet)\n"
+            "tasks take: veo-3.1-fast, resolution=720p, duration=4,"
+            " generate_audio=False: about "
+        ) in told
+        assert status["budgets"][0] == {
+            "per": "day",
+            "jobs": 3,
+            "credits": 100,
+            "used_jobs": 2,
+            "used_credits": 56,
+            "reserved_credits": 28,
+            "left_jobs": 1,
+            "left_credits": 44,
+            "unpriced": 0,
+        }
+        assert status["spent"]["credits"] is None
+        assert [one["tasks"] for one in status["lengths"]] == [1]
+
+    def test_collecting_later_does_not_change_the_budget(
+        self, sea: Path, type_: Type
+    ) -> None:
+        type_("run", sea, *FAST, "--allow-unpriced")
+        type_("collect", sea)
+
+        told = type_("status", sea).out
+
+        assert "budget: 100 credits: 56 spent or set aside, 44 left\n" in told
+
+
 class TestCanary:
     def test_it_stops_after_the_first_where_nobody_can_be_asked(
         self, sea: Path, type_: Type
@@ -211,6 +257,33 @@ class TestFailures:
             "  again    1 failed job (1 service); they cost 28 credits, and again about"
             " 28 credits, from 2 bought here\n"
         ) in ended.err
+
+    def test_the_plan_says_what_buying_them_again_costs(
+        self, bad: Path, type_: Type
+    ) -> None:
+        type_("run", bad, *FAST)
+
+        nothing = type_("plan", bad, "--retry-failed=content")
+        table = type_("plan", bad, "--retry-failed", "--exit-code")
+        said = json.loads(type_("plan", bad, "--retry-failed", "--format", "json").out)
+        wrong = type_("plan", bad, "--retry-failed=contents")
+
+        assert "again " not in nothing.out
+        assert table.code == 20
+        assert (
+            "again     1 failed job (1 service); they cost 28 credits, and again about"
+            " 28 credits, from 2 bought here\n"
+        ) in table.out
+        assert said["retries"] == {
+            "jobs": 1,
+            "classes": {"service": 1},
+            "cost_credits": 28,
+            "cost_known": 1,
+            "estimate": 28,
+            "unpriced": 0,
+        }
+        assert wrong.code == 2
+        assert "there is no failure class 'contents'" in wrong.err
 
     def test_what_the_manifest_accepts_is_no_failure(
         self, bad: Path, type_: Type

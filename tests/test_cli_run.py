@@ -240,6 +240,34 @@ class TestRun:
         assert "request=" not in facts.err
         assert "request=" in bodies.err
         assert facts.out == bodies.out == ""
+        assert "submit.intended" not in facts.err
+        assert "submit.intended" in bodies.err
+
+    def test_a_log_file_keeps_what_was_there(
+        self, sea: Path, type_: Type, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FOXBATCH_LOG", "json")
+        monkeypatch.setenv("FOXAPI_API_KEY", "a-calm-sea")
+        log = Path("film.log")
+
+        first = type_("run", sea, *FAST, "--log-file", log)
+        type_("collect", sea, "--log-file", log)
+
+        lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+        words = [line["event"] for line in lines]
+        assert words.count("run.planned") == 2
+        assert words.count("submit.accepted") == 2
+        assert "{" not in first.err
+        assert "a-calm-sea" not in log.read_text("utf-8")
+
+    def test_a_log_file_that_cannot_be_made_is_said_before_the_run(
+        self, sea: Path, type_: Type
+    ) -> None:
+        ended = type_("run", sea, *FAST, "--log-file", "no/such/folder.log")
+
+        assert ended.code == 2
+        assert "no/such/folder.log cannot be written" in ended.err
+        assert not Path("runs").exists()
 
     def test_logs_can_be_json(
         self, sea: Path, type_: Type, monkeypatch: pytest.MonkeyPatch

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 import signal
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import TextIO, cast
 
-import click
+import anyio
+import anyio.lowlevel
 import pytest
 from rich.console import Console
 
@@ -50,7 +52,6 @@ from foxbatch.lifecycle import Attempt, Phase
 from foxbatch.planner import Action, Plan, PlannedJob
 from foxbatch.policy import Budget, Limits
 from foxbatch.prices import Estimate, Price, PriceLine
-from foxbatch.runner import StopButton
 
 
 def planned(
@@ -94,6 +95,7 @@ def beginning(
     estimate: Estimate | None = None,
     base_url: str = "https://api.example.com",
     torn: tuple[str, ...] = (),
+    network: str = "",
 ) -> Beginning:
     return Beginning(
         run_dir=Path("runs/sea@foxapi"),
@@ -105,6 +107,7 @@ def beginning(
         limits=Limits(in_flight=8),
         phases={job.id: job.phase for job in jobs},
         torn=torn,
+        network=network,
     )
 
 
@@ -501,6 +504,14 @@ class TestLiveDisplay:
 
 
 class TestOpening:
+    def test_warns_of_a_network_file_system(self) -> None:
+        lines = [line.plain for line in opening(beginning(network="nfs4"))]
+
+        assert lines[-1] == (
+            "warning: runs/sea@foxapi is on a network file system (nfs4): "
+            "the lock may not keep other machines out"
+        )
+
     def test_says_where_and_how_much(self) -> None:
         jobs = [
             planned("a"),
@@ -694,10 +705,14 @@ class TestQuestionAfterCanaries:
     def shown(self) -> Shown:
         return Shown(moves=False, width=100)
 
-    def test_the_rest_is_told_with_its_price_and_the_budget(self, shown: Shown) -> None:
-        go_on = shown.screen.asker(StopButton(), yes=True, asks=False)
+    def ask(self, shown: Shown, rest: Projection, **how: bool) -> bool:
+        async def asked() -> bool:
+            return await shown.screen.asker(**how)(rest)
 
-        assert go_on(REST)
+        return anyio.run(asked)
+
+    def test_the_rest_is_told_with_its_price_and_the_budget(self, shown: Shown) -> None:
+        assert self.ask(shown, REST, yes=True, asks=False)
         assert shown.text.splitlines() == [
             "",
             "the rest: 4 jobs, about 112 credits, from 3 bought here",
@@ -709,35 +724,62 @@ class TestQuestionAfterCanaries:
         ]
 
     def test_nobody_agrees_where_nobody_is_there(self, shown: Shown) -> None:
-        assert not shown.screen.asker(StopButton(), yes=False, asks=False)(REST)
+        assert not self.ask(shown, REST, yes=False, asks=False)
 
     @pytest.mark.parametrize(
-        ("typed", "agreed"), [("y\n", True), ("\n", False)], ids=["yes", "only Return"]
+        ("typed", "agreed"),
+        [
+            pytest.param("y\n", True, id="yes"),
+            pytest.param("\n", False, id="only Return"),
+            pytest.param("", False, id="the terminal is closed"),
+        ],
     )
     def test_somebody_is_asked(
-        self, typed: str, agreed: bool, shown: Shown, monkeypatch: pytest.MonkeyPatch
+        self,
+        typed: str,
+        agreed: bool,
+        shown: Shown,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
     ) -> None:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        keys = tmp_path / "keys"
+        keys.write_text(typed)
 
-        assert shown.screen.asker(StopButton(), yes=False, asks=True)(REST) is agreed
+        with keys.open() as file:
+            monkeypatch.setattr(sys, "stdin", file)
+            assert self.ask(shown, REST, yes=False, asks=True) is agreed
+
+    def test_an_answer_that_is_none_is_asked_for_again(
+        self, shown: Shown, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each line is read for itself, as a terminal gives them."""
+        ours, theirs = os.pipe()
+        with open(ours) as file, open(theirs, "w", buffering=1) as keys:  # noqa: PTH123
+            monkeypatch.setattr(sys, "stdin", file)
+
+            async def asked() -> bool:
+                go_on = shown.screen.asker(yes=False, asks=True)
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(answer)
+                    agreed = await go_on(REST)
+                return agreed  # noqa: RET504  a group might swallow a return
+
+            async def answer() -> None:
+                keys.write("perhaps\n")
+                while "Type y or n." not in shown.text:
+                    await anyio.lowlevel.checkpoint()
+                shown.screen.note("meanwhile")
+                keys.write("YES\n")
+
+            assert anyio.run(asked)
+
+        assert shown.text.endswith("meanwhile\n")
 
     def test_nobody_is_asked_about_what_does_not_fit(self, shown: Shown) -> None:
         spent = (Spending(Budget(credits=100), jobs=1, credits=28, unpriced=0),)
         rest = Projection(Estimate((line(4, 28),)), spent)
 
-        assert not shown.screen.asker(StopButton(), yes=False, asks=True)(rest)
-
-    def test_ctrl_c_ends_the_run(
-        self, shown: Shown, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def interrupted(*_: object, **__: object) -> bool:
-            raise click.Abort
-
-        monkeypatch.setattr(click, "confirm", interrupted)
-        stop = StopButton()
-
-        assert not shown.screen.asker(stop, yes=False, asks=True)(REST)
-        assert stop.reason == "interrupted"
+        assert not self.ask(shown, rest, yes=False, asks=True)
 
 
 class TestBuyingAgain:

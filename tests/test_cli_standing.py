@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
-from foxbatch.api import JobStatus, Status
+from foxbatch.api import JobStatus, Length, Spent, Status
+from foxbatch.budget import Spending
 from foxbatch.canonical import JobId
 from foxbatch.cli import standing
 from foxbatch.lifecycle import Phase
+from foxbatch.policy import Budget
 from foxbatch.results import Failure
 
 
@@ -62,6 +65,40 @@ def test_held_jobs_come_with_the_command(alive: bool, words: str) -> None:
 
     assert words in text
     assert text.endswith("type foxbatch settle runs/sea@foxapi abc")
+
+
+def test_many_kinds_of_tasks_are_cut_short() -> None:
+    status = Status(
+        run_dir=Path("runs/sea@foxapi"),
+        jobs=(),
+        running_pid=None,
+        at_risk=(),
+        lengths=tuple(Length((f"model-{n}",), 3, 90.0) for n in range(7)),
+    )
+
+    lines = [line.plain for line in standing.summary(status)]
+
+    assert lines[1] == "tasks take: model-0: about 1m 30s, from 3 seen to end"
+    assert lines[-1] == "and 2 more kinds of tasks"
+
+
+def test_credits_of_what_is_not_over_are_no_matter_of_a_budget_of_jobs() -> None:
+    status = Status(
+        run_dir=Path("runs/sea@foxapi"),
+        jobs=(),
+        running_pid=None,
+        at_risk=(),
+        spent=Spent(Spending(Budget(credits=math.inf), 3, 84.0, 1), 28.0),
+        budgets=(Spent(Spending(Budget(jobs=5), 3, 84.0, 1), 28.0),),
+    )
+
+    assert [line.plain for line in standing.summary(status)][1:] == [
+        (
+            "spent: 3 purchases, 84 credits, 28 of them for what is not over yet,"
+            " and 1 purchase of unknown price"
+        ),
+        "budget: 5 jobs: 3 bought, 2 left",
+    ]
 
 
 def test_what_no_phase_says_is_said() -> None:

@@ -9,7 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from foxbatch.durable import make_folder, sync_folder, write_whole
+from foxbatch.durable import (
+    make_folder,
+    network_file_system,
+    sync_folder,
+    write_whole,
+)
+
+MOUNTS = """\
+23 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+24 23 0:5 / /home rw shared:2 - nfs4 server:/home rw
+25 23 0:6 / /home/ada/My\\040Disk rw - ext4 /dev/sdb1 rw
+26 23 0:7 / /mnt/share rw shared:3 - cifs //server/share rw
+27 23 0:8 / /mnt/ssh rw - fuse.sshfs ada@server: rw
+28 23 0:9 / /mnt/usb rw - fuseblk /dev/sdc1 rw
+29 23 0:10 / /srv rw - nfs server:/srv rw
+30 23 0:11 / /srv rw - tmpfs tmpfs rw
+"""
 
 
 def test_a_folder_is_made_with_what_is_missing_above_it(
@@ -115,3 +131,29 @@ def test_a_file_that_cannot_be_written_whole_is_as_it_was(tmp_path: Path) -> Non
         write_whole(path, chunks())
 
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        pytest.param("/var/runs", "", id="a disk"),
+        pytest.param("/home/ada/runs", "nfs4", id="NFS"),
+        pytest.param("/home/ada/My Disk/runs", "", id="a disk on NFS"),
+        pytest.param("/homes/runs", "", id="a name that begins alike"),
+        pytest.param("/mnt/share/runs", "cifs", id="SMB"),
+        pytest.param("/mnt/ssh", "fuse.sshfs", id="a service in FUSE"),
+        pytest.param("/mnt/usb", "", id="a disk in FUSE"),
+        pytest.param("/srv/runs", "", id="what was mounted above it"),
+    ],
+)
+def test_a_network_file_system_is_known(folder: str, kind: str) -> None:
+    assert network_file_system(Path(folder), MOUNTS) == kind
+
+
+def test_no_network_is_claimed_where_nothing_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert network_file_system(tmp_path) == ""
+
+    monkeypatch.setattr("foxbatch.durable._MOUNTS", tmp_path / "missing")
+    assert network_file_system(tmp_path) == ""

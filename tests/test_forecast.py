@@ -39,6 +39,20 @@ def forecast_of(least_gap_s: float = 0.02, first_s: float = 1.0) -> Forecast:
     return Forecast(least_gap_s=least_gap_s, first_s=first_s, rng=rng)
 
 
+def test_what_earlier_runs_took_is_known_from_the_first_task_on() -> None:
+    """Asked for the first time near its end, and not after `first_s`."""
+    forecast = forecast_of(first_s=1.0)
+    forecast.remember(KIND, [98.0, 100.0, 102.0])
+
+    same = forecast.watch(KIND, began=0.0)
+    like = forecast.watch(("model", "duration=8"), began=0.0)
+    other = forecast.watch(("another",), began=0.0)
+
+    assert 50 < forecast.wait_s(same, now=0.0) < 110
+    assert 50 < forecast.wait_s(like, now=0.0) < 110
+    assert forecast.wait_s(other, now=0.0) < 2
+
+
 @dataclass
 class Week:
     """A service that works on tasks at once, and a forecast that watches it.

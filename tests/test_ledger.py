@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 import stat
@@ -16,8 +17,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from foxbatch.errors import LedgerError, RunDirLockedError, TransitionError
-from foxbatch.events import Event, RunId, SubmitIntended, encode
+from foxbatch.errors import (
+    LedgerError,
+    RunDirError,
+    RunDirLockedError,
+    TransitionError,
+)
+from foxbatch.events import BatchHalted, Event, RunId, SubmitIntended, encode
 from foxbatch.ledger import (
     DirLock,
     LedgerWriter,
@@ -28,6 +34,7 @@ from foxbatch.ledger import (
     read_folder,
 )
 from foxbatch.lifecycle import Phase, fold
+from foxbatch.processes import Process
 from tests.facts import (
     ACCEPTED,
     ARTIFACT,
@@ -37,9 +44,11 @@ from tests.facts import (
     LATER_RUN,
     PLANNED,
     REFUSED,
+    RESULTS,
     RUN,
     STARTED,
     STATUS,
+    UNKNOWN,
     SteppingClock,
     at,
     file_of,
@@ -49,7 +58,7 @@ from tests.facts import (
 INTENDED = SubmitIntended(job=JOB, attempt=FIRST)
 LIFE = file_of(RUN, [STARTED, PLANNED, INTENDED, ACCEPTED, STATUS, ENDED])
 LINES = [encode(event) for event in LIFE]
-HERE = "workstation"
+HERE = Process(host="workstation")
 
 
 @pytest.fixture
@@ -168,6 +177,48 @@ class TestWriter:
         with pytest.raises(LedgerError, match="cannot be written: broken"):
             LedgerWriter(folder, RUN, SteppingClock(), fsync=fsync)
 
+    def test_no_fact_is_older_than_the_one_before_it(self, folder: Path) -> None:
+        """The clock is set back two hours, and then jumps five hours on."""
+        clock = SteppingClock()
+        ledger = LedgerWriter(folder, RUN, clock)
+        for hours in (0, -2, 5, -4):
+            clock.jump(hours)
+            ledger.append(BatchHalted(why=f"{hours}", exit_code=6))
+        ledger.close()
+
+        moments = [fact.at for fact in facts_of(ledger.path)[0]]
+        assert moments == sorted(moments)
+        assert moments[0] == moments[1] < moments[2] == moments[3]
+
+    def test_what_is_known_does_not_depend_on_clocks_between_runs(
+        self, folder: Path
+    ) -> None:
+        """The second run believes that it is a day earlier."""
+        LedgerWriter(folder, RUN, SteppingClock()).close()
+        clock = SteppingClock()
+        clock.jump(-24)
+        later = LedgerWriter(folder, LATER_RUN, clock)
+        later.append(STATUS)
+        later.close()
+        (folder / f"20260102T030405Z-{RUN}.jsonl").write_bytes(b"".join(LINES[:4]))
+
+        state = read_folder(folder).state
+
+        assert state.phase(JOB) is Phase.RUNNING
+        assert len(list(folder.iterdir())) == len({RUN, LATER_RUN})
+
+    def test_an_earlier_file_that_cannot_be_made_durable_is_said(
+        self, folder: Path
+    ) -> None:
+        LedgerWriter(folder, RUN, SteppingClock()).close()
+
+        def fsync(handle: int) -> None:
+            if stat.S_ISREG(os.fstat(handle).st_mode):
+                raise OSError(errno.EIO, "broken")
+
+        with pytest.raises(LedgerError, match="cannot be written: broken"):
+            LedgerWriter(folder, LATER_RUN, SteppingClock(), fsync=fsync)
+
     def test_an_impossible_fact_is_not_written(self, folder: Path) -> None:
         with writer(folder) as ledger:
             ledger.append(STARTED)
@@ -177,6 +228,22 @@ class TestWriter:
 
             assert [fact.seq for fact in ledger.append(INTENDED)] == [2]
             assert len(facts_of(ledger.path)[0]) == 2
+
+    def test_an_impossible_fact_is_told_with_what_came_before(
+        self, folder: Path
+    ) -> None:
+        with writer(folder) as ledger:
+            ledger.append(STARTED, INTENDED, ACCEPTED)
+
+            with pytest.raises(TransitionError) as caught:
+                ledger.append(STATUS, RESULTS, ACCEPTED)
+
+        assert str(caught.value) == (
+            "submit.accepted cannot happen to an attempt that is downloading; last of"
+            f" job {JOB}: 3 submit.accepted of {FIRST} at {at(1)},"
+            f" 4 status.seen of {FIRST} at {at(2)},"
+            f" 5 results.seen of {FIRST} at {at(2)}"
+        )
 
     def test_a_fact_that_has_no_spelling_is_not_written(self, folder: Path) -> None:
         unspeakable = msgspec.structs.replace(ACCEPTED, reply="\ud83d")
@@ -309,6 +376,44 @@ class TestReading:
 
         assert facts_of(path) == (list(LIFE[:facts]), [path.name] if torn else [])
 
+    def test_a_real_file_cut_at_every_byte_gives_its_whole_facts(
+        self, folder: Path
+    ) -> None:
+        """Also with NULs behind the cut, and with the line ends of Windows."""
+        life = file_of(RUN, [INTENDED, ACCEPTED, ENDED])
+        folder.mkdir(parents=True)
+        path = folder / "1.jsonl"
+        for line_end in (b"\n", b"\r\n"):
+            lines = [encode(fact)[:-1] + line_end for fact in life]
+            whole = b"".join(lines)
+            ends = list(itertools.accumulate(map(len, lines)))
+            for cut in range(len(whole) + 1):
+                count = sum(end - len(line_end) <= cut for end in ends)
+                clean = cut == 0 or any(0 <= end - cut <= len(line_end) for end in ends)
+                for nuls in (b"", b"\0"):
+                    path.write_bytes(whole[:cut] + nuls)
+
+                    facts, torn = facts_of(path)
+
+                    assert facts == list(life[:count]), cut
+                    assert torn == ([] if clean and not nuls else [path.name]), cut
+
+    @pytest.mark.parametrize("shift", [-1, 0, 1], ids=["before", "at", "after"])
+    @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+    def test_files_are_read_in_blocks_that_cut_no_line(
+        self, folder: Path, line_end: bytes, shift: int
+    ) -> None:
+        """The first line ends where a block does, or a byte beside it."""
+        facts = file_of(LATER_RUN, [STATUS, STATUS, STATUS])
+        missing = (1 << 20) + shift - len(encode(facts[0])[:-1] + line_end)
+        reply = STATUS.reply + "x" * missing
+        facts = (msgspec.structs.replace(facts[0], reply=reply), *facts[1:])
+        content = b"".join(encode(fact)[:-1] + line_end for fact in facts)
+
+        path = kept(folder, content + b"\0" * (3 << 20))
+
+        assert facts_of(path) == (list(facts), [path.name])
+
     @pytest.mark.parametrize("line_end", [b"\r\n", b"\r"], ids=["CRLF", "CR"])
     def test_line_ends_of_other_systems_are_read(
         self, folder: Path, line_end: bytes
@@ -316,6 +421,22 @@ class TestReading:
         path = kept(folder, b"".join(LINES).replace(b"\n", line_end))
 
         assert facts_of(path) == (list(LIFE), [])
+
+    def test_an_impossible_step_is_told_with_what_came_before(
+        self, folder: Path
+    ) -> None:
+        """What follows it in the file has nothing to do with it."""
+        told = file_of(RUN, [STARTED, INTENDED, UNKNOWN, ACCEPTED, UNKNOWN])
+        path = kept(folder, b"".join(map(encode, told)))
+
+        with pytest.raises(LedgerError) as caught:
+            read_folder(folder)
+
+        assert str(caught.value) == (
+            f"{path}:4: submit.accepted cannot happen to an attempt that is held; last"
+            f" of job {JOB}: 2 submit.intended of {FIRST} at {at(2)},"
+            f" 3 submit.unknown of {FIRST} at {at(3)}"
+        )
 
     @pytest.mark.parametrize(
         ("lines", "place", "why"),
@@ -505,7 +626,8 @@ class TestLock:
         ):
             pytest.fail("two writers")
 
-        said = f"{home} is being written by process {process.pid} on {HERE}, started 2"
+        owner = f"process {process.pid} on {HERE.host}"
+        said = f"{home} is being written by {owner}, started 2"
         assert str(caught.value).startswith(said)
 
     def test_an_owner_that_has_not_said_its_name_is_still_an_owner(
@@ -525,7 +647,7 @@ class TestLock:
 
             with DirLock(tmp_path):
                 assert live_runs(
-                    read_folder(tmp_path / "ledger").state, tmp_path, host=HERE
+                    read_folder(tmp_path / "ledger").state, tmp_path, here=HERE
                 )
 
     def test_a_lock_can_be_taken_again(self, tmp_path: Path) -> None:
@@ -541,36 +663,135 @@ class TestLock:
         with pytest.raises(LedgerError, match="cannot be written: File exists"):
             DirLock(tmp_path / "run").__enter__()
 
+    @pytest.mark.parametrize(
+        "number",
+        [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS],
+        ids=errno.errorcode.get,
+    )
+    def test_a_file_system_without_locks_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        """Two runs could buy the same there."""
+        fcntl = pytest.importorskip("fcntl", reason="POSIX only")
+
+        def flock(_handle: int, _operation: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+        (tmp_path / ".lock").touch()
+
+        with pytest.raises(RunDirError, match="cannot lock a file") as caught:
+            DirLock(tmp_path).__enter__()
+
+        assert "--out" in caught.value.hint
+        assert live_runs(fold(LIFE[:3]), tmp_path, here=HERE) == {}
+
+    def test_of_many_processes_at_once_one_wins_and_the_others_are_told(
+        self, tmp_path: Path
+    ) -> None:
+        """Started together, round after round, each with its own ledger file."""
+        rounds, at_once = 3, 8
+        pipe = subprocess.PIPE
+        command = [sys.executable, "-c", RACER, str(tmp_path / "run"), str(rounds)]
+        racers = [
+            subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+            for _ in range(at_once)
+        ]
+        won, told = [], []
+        try:
+            for number in range(rounds):
+                for line in [answer(racer) for racer in racers]:
+                    assert line == "ready\n"
+                for racer in racers:
+                    say(racer, "go")
+                said = [answer(racer) for racer in racers]
+                won.append(said.count("won\n"))
+                told += [line for line in said if line != "won\n"]
+                for racer in racers:
+                    say(racer, "over")
+                assert len(list((tmp_path / "run" / "ledger").iterdir())) == number + 1
+        finally:
+            for racer in racers:
+                racer.kill()
+                racer.communicate()
+
+        assert won == [1] * rounds
+        assert all(" is being written by " in line for line in told)
+        named = {int(pid) for pid in re.findall(r"by process (\d+) on", "".join(told))}
+        assert named <= {racer.pid for racer in racers}
+        assert len(read_folder(tmp_path / "run" / "ledger").state.runs) == rounds
+
+
+RACER = """
+import sys
+from pathlib import Path
+from foxbatch.api.provenance import start_fact
+from foxbatch.canonical import Digest
+from foxbatch.clock import SystemClock
+from foxbatch.errors import RunDirLockedError
+from foxbatch.events import Origin, RunEnded
+from foxbatch.ledger import DirLock, LedgerWriter, new_run_id
+
+home = Path(sys.argv[1])
+origin = Origin("foxapi", "https://api.example")
+start = start_fact(origin, folder=home, environ={}, provider_sha256=Digest(""))
+for _ in range(int(sys.argv[2])):
+    print("ready", flush=True)
+    sys.stdin.readline()
+    try:
+        with DirLock(home):
+            writer = LedgerWriter(home / "ledger", new_run_id(), SystemClock())
+            writer.append(start, durable=True)
+            print("won", flush=True)
+            sys.stdin.readline()
+            writer.append(RunEnded(why="done"))
+            writer.close()
+    except RunDirLockedError as error:
+        print(error, flush=True)
+        sys.stdin.readline()
+"""
+
+
+def answer(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def say(process: subprocess.Popen[str], word: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{word}\n")
+    process.stdin.flush()
+
 
 class TestWhoIsAlive:
     def test_the_run_whose_process_holds_the_lock(self, tmp_path: Path) -> None:
         with holder(tmp_path) as process:
             state = read_folder(tmp_path / "ledger").state
 
-            live = live_runs(state, tmp_path, host=HERE)
+            live = live_runs(state, tmp_path, here=HERE)
             assert list(live.values()) == [process.pid]
             assert live.keys() == state.runs.keys()
-            assert live_runs(state, tmp_path, host="laptop") == {}
+            assert live_runs(state, tmp_path, here=Process(host="laptop")) == {}
 
-        assert live_runs(state, tmp_path, host=HERE) == {}
+        assert live_runs(state, tmp_path, here=HERE) == {}
 
     def test_nobody_where_no_lock_ever_was(self, tmp_path: Path) -> None:
-        assert live_runs(fold(LIFE[:3]), tmp_path, host=HERE) == {}
+        assert live_runs(fold(LIFE[:3]), tmp_path, here=HERE) == {}
 
     def test_nobody_where_every_run_ended(self, tmp_path: Path) -> None:
         with DirLock(tmp_path):
-            assert live_runs(fold(LIFE), tmp_path, host=HERE) == {}
+            assert live_runs(fold(LIFE), tmp_path, here=HERE) == {}
 
     def test_only_the_newest_of_several_that_did_not_end(self, tmp_path: Path) -> None:
         state = fold([*LIFE[:3], *file_of(LATER_RUN, [STARTED], start_s=60)])
 
         with DirLock(tmp_path):
-            assert live_runs(state, tmp_path, host=HERE) == {LATER_RUN: 4711}
+            assert live_runs(state, tmp_path, here=HERE) == {LATER_RUN: 4711}
 
     def test_nobody_where_the_lock_cannot_be_tried(self, tmp_path: Path) -> None:
         (tmp_path / ".lock").mkdir()
 
-        assert live_runs(fold(LIFE[:3]), tmp_path, host=HERE) == {}
+        assert live_runs(fold(LIFE[:3]), tmp_path, here=HERE) == {}
 
     def test_the_last_writer_of_a_damaged_ledger_is_just_another_process(
         self, folder: Path
@@ -584,4 +805,4 @@ class TestWhoIsAlive:
         assert last_writer(folder) == "another process"
 
         kept(folder, encode(file_of(LATER_RUN, [STARTED], start_s=60)[0]), "2.jsonl")
-        assert last_writer(folder) == f"process 4711 on {HERE}, started {at(61)}"
+        assert last_writer(folder) == f"process 4711 on {HERE.host}, started {at(61)}"

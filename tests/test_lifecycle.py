@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import pytest
@@ -20,8 +21,10 @@ from foxbatch.events import (
     SubmitIntended,
     SubmitSettled,
     TaskId,
+    word,
 )
 from foxbatch.lifecycle import (
+    TRANSITIONS,
     Attempt,
     BatchState,
     JobState,
@@ -67,6 +70,37 @@ LATER_FIRST = AttemptId(f"{LATER_RUN}-1")
 REMOTE_FAILED = StatusSeen(job=JOB, attempt=FIRST, status="failed", state="failed")
 
 
+EVERY_STEP: Mapping[str, Event] = {
+    "submit.intended": INTENDED,
+    "submit.accepted": ACCEPTED,
+    "submit.refused": REFUSED,
+    "submit.unknown": UNKNOWN,
+    "submit.settled:task": SETTLED,
+    "submit.settled:buy_again": BUY_AGAIN,
+    "submit.settled:write_off": WRITE_OFF,
+    "status.seen": STATUS,
+    "watch.ended": WATCH_ENDED,
+    "results.seen": RESULTS,
+    "artifact.stored": ARTIFACT,
+    "job.succeeded": SUCCEEDED,
+    "job.failed": FAILED,
+}
+ACCEPTANCE = ("submit.intended", "submit.accepted")
+WAYS: Mapping[Stage, tuple[str, ...]] = {
+    Stage.UNBORN: (),
+    Stage.SUBMITTING: ("submit.intended",),
+    Stage.REFUSED: ("submit.intended", "submit.refused"),
+    Stage.HELD: ("submit.intended", "submit.unknown"),
+    Stage.RUNNING: ACCEPTANCE,
+    Stage.OVERDUE: (*ACCEPTANCE, "watch.ended"),
+    Stage.DOWNLOADING: (*ACCEPTANCE, "results.seen"),
+    Stage.CLOSED: ("submit.settled:write_off",),
+    Stage.DONE: (*ACCEPTANCE, "results.seen", "job.succeeded"),
+    Stage.FAILED: (*ACCEPTANCE, "job.failed"),
+}
+"""How an attempt of this run comes to each stage."""
+
+
 def second(fact: Event) -> Event:
     """Return *fact* as one about the second attempt."""
     assert isinstance(fact, AttemptFact)
@@ -93,6 +127,42 @@ def test_an_impossible_step_says_what_and_where() -> None:
 
     said = "submit.settled:buy_again cannot happen to an attempt that is refused"
     assert str(caught.value) == said
+
+
+def test_an_impossible_step_of_a_file_shows_the_last_facts_of_its_job() -> None:
+    lane = Lane(RUN)
+    lane.admit(INTENDED, ACCEPTED)
+
+    with pytest.raises(TransitionError) as caught:
+        lane.admit(STATUS, second(INTENDED), RESULTS, STATUS, INTENDED)
+
+    assert "; last of job " + JOB in str(caught.value)
+    assert re.findall(r"\d ([a-z.]+) of (\S+)", str(caught.value)) == [
+        ("submit.intended", SECOND),
+        ("results.seen", FIRST),
+        ("status.seen", FIRST),
+    ]
+
+
+def test_where_nothing_is_known_of_a_job_that_is_said() -> None:
+    with pytest.raises(TransitionError, match=f"nothing before it is about job {JOB}$"):
+        Lane(RUN).admit(STARTED, PLANNED, ACCEPTED)
+
+
+@pytest.mark.parametrize("about_a_run", [STARTED, PLANNED, HALTED, ENDED], ids=word)
+@pytest.mark.parametrize("step", [None, *EVERY_STEP], ids=str)
+def test_facts_about_runs_change_no_stage(about_a_run: Event, step: str | None) -> None:
+    """In every stage each of them is possible, and the same is possible after it."""
+    for stage, way in WAYS.items():
+        lane = Lane(RUN)
+        lane.admit(*(EVERY_STEP[one] for one in way), about_a_run)
+        if step is None:
+            continue
+        if step in TRANSITIONS[stage]:
+            lane.admit(EVERY_STEP[step])
+        else:
+            with pytest.raises(TransitionError, match=f"that is {stage};"):
+                lane.admit(EVERY_STEP[step])
 
 
 def test_an_attempt_of_this_run_begins_with_its_intent() -> None:

@@ -31,7 +31,7 @@ def test_a_huge_product_is_refused_by_arithmetic() -> None:
     assert problems == [
         "1000 × 1000 × 1000 is 1,000,000,000 combinations, and 10,000,000 is the most"
     ]
-    assert took_s < 2
+    assert took_s < 30
     assert peak < 20_000_000
 
 

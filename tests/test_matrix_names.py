@@ -226,6 +226,15 @@ def test_a_long_step_of_a_path_is_cut_with_a_mark() -> None:
     assert len(job.output) == 120
 
 
+@pytest.mark.parametrize("letter", ["日", "é", "e\u0301", "🦊"])
+def test_a_step_in_any_script_is_a_name_that_disks_take(letter: str) -> None:
+    (job,) = expand_job(f"prompts: [x]\noutput: {letter * 90}/{letter * 20}").jobs
+
+    folder, name = job.output.split("/")
+    assert len(folder.encode()) <= 240
+    assert name == letter * 20
+
+
 def test_a_prompt_of_params_is_labelled_by_its_text() -> None:
     (job,) = expand_job("params: {prompt: A golden retriever}").jobs
 

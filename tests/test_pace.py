@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import itertools
+import random
+
 import pytest
 
 from foxbatch.pace import Pace, PaceChange, Pacer, Rate, Tasks, Window
@@ -90,8 +93,58 @@ class TestARate:
         rate.refused(0, began=-1)
         once = rate.value
 
-        assert rate.refused(5, began=1)
+        assert [rate.refused(5, began=1 + n) for n in range(4)] == [
+            False,
+            False,
+            False,
+            True,
+        ]
         assert rate.value < once
+
+    def test_few_refusals_lower_it_once_a_minute(self) -> None:
+        rate = Rate(10)
+        lowered_at = []
+        for tick in range(1, 2000):
+            now = tick / 10
+            if tick % 5:
+                rate.answered(now, began=now - 0.05)
+            elif rate.refused(now, began=now - 0.05):
+                lowered_at.append(now)
+
+        gaps = [b - a for a, b in itertools.pairwise(lowered_at)]
+        assert 2 <= len(gaps) <= 3
+        assert all(gap >= 60 for gap in gaps)
+
+    def test_a_service_that_refuses_whatever_the_rate_stops_no_run(self) -> None:
+        """One request in ten, at random: the rate used to fall to a tenth of it."""
+        rate, dice, now, requests = Rate(20), random.Random(1), 0.0, 0
+        while now < 3600:
+            rate.started(now)
+            requests += 1
+            began, now = now, now + 1 / rate.value
+            if dice.random() < 0.1:
+                rate.refused(now, began=began)
+            else:
+                rate.answered(now, began=began)
+
+        assert requests / now > 10
+
+    def test_a_limit_that_is_there_is_found(self) -> None:
+        """A service that takes 2 requests per second and refuses the others."""
+        rate, now, room_at, refused, requests = Rate(20), 0.0, 0.0, 0, 0
+        while now < 3600:
+            rate.started(now)
+            requests += 1
+            began, now = now, now + 1 / rate.value
+            if began >= room_at:
+                room_at = max(room_at, began - 1) + 0.5
+                rate.answered(now, began=began)
+            else:
+                refused += 1
+                rate.refused(now, began=began)
+
+        assert (requests - refused) / now > 1.9
+        assert refused / requests < 0.25
 
     def test_never_falls_to_nothing(self) -> None:
         rate = Rate(10)

@@ -261,6 +261,25 @@ class TestWatching:
         assert second.words.count("submit.intended") == 0
         assert world.service.creations == [1, 1, 1]
 
+    async def test_patience_ends_in_time_though_old_tasks_are_asked_rarely(
+        self, world: World
+    ) -> None:
+        world.poll = PollPolicy(wait_s=600)
+
+        ran = await world.run(many(3, "[sandbox:slow 100000]"))
+
+        ends = [fact for fact in ran.facts if isinstance(fact, WatchEnded)]
+        assert len(ends) == 3
+        assert all(600 <= ended.watched_s < 601 for ended in ends)
+
+    async def test_nothing_is_given_up_unasked(self, world: World) -> None:
+        """Patience may be shorter than the first look is away."""
+        world.poll = PollPolicy(wait_s=4)
+
+        ran = await world.run(many(3, "[sandbox:slow 2]"))
+
+        assert ran.phases == {Phase.DONE: 3}
+
     async def test_overdue_jobs_make_room_for_others(self, world: World) -> None:
         world.poll = PollPolicy(wait_s=60)
         world.limits = Limits(in_flight=1, requests_per_second=UNPACED)

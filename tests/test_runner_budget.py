@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import msgspec
 import pytest
 import trio.testing
@@ -14,6 +14,7 @@ from foxbatch.errors import ExitCode
 from foxbatch.events import JobPlanned, SubmitIntended
 from foxbatch.lifecycle import Phase
 from foxbatch.policy import Budget, Limits, RetryPolicy
+from foxbatch.runner import GoOn, StopButton
 from foxbatch.sandbox import Sandbox, SandboxOptions, Switches
 from tests.runner_harness import (
     LOST,
@@ -172,9 +173,39 @@ class TestCanary:
     def told(self) -> list[Projection]:
         return []
 
+    async def test_what_was_bought_is_fetched_while_somebody_thinks(
+        self, world: World
+    ) -> None:
+        async def ponder(_rest: Projection) -> bool:
+            await anyio.sleep(600)
+            return True
+
+        world.go_on = ponder
+        ran = await world.run(many(3))
+
+        second = [n for n, word in enumerate(ran.words) if word == "submit.intended"][1]
+        assert ran.words.index("job.succeeded") < second
+        assert ran.phases == {Phase.DONE: 3}
+
+    async def test_a_question_that_nobody_answers_ends_with_the_run(
+        self, world: World
+    ) -> None:
+        stop = StopButton()
+
+        async def never(_rest: Projection) -> bool:
+            stop.press("interrupted")
+            await anyio.sleep_forever()
+            return True
+
+        world.go_on = never
+        ran = await world.run(many(3), stop=stop)
+
+        assert ran.outcome.exit_code is ExitCode.INTERRUPTED
+        assert len(ran.only("submit.intended")) == 1
+
     @pytest.fixture
-    def agree(self, told: list[Projection]) -> Callable[[Projection], bool]:
-        def go_on(projection: Projection) -> bool:
+    def agree(self, told: list[Projection]) -> GoOn:
+        async def go_on(projection: Projection) -> bool:
             told.append(projection)
             return True
 
@@ -184,7 +215,7 @@ class TestCanary:
         self,
         world: World,
         told: list[Projection],
-        agree: Callable[[Projection], bool],
+        agree: GoOn,
     ) -> None:
         world.go_on = agree
 
@@ -197,7 +228,10 @@ class TestCanary:
         assert ran.phases == {Phase.DONE: 6}
 
     async def test_the_rest_stays_new_when_nobody_agrees(self, world: World) -> None:
-        world.go_on = lambda _: False
+        async def disagree(_rest: Projection) -> bool:
+            return False
+
+        world.go_on = disagree
 
         ran = await world.run(many(5))
 
@@ -208,7 +242,7 @@ class TestCanary:
         assert ran.phases == {Phase.DONE: 1, Phase.NEW: 4}
 
     async def test_the_rest_stays_new_when_it_does_not_fit(
-        self, world: World, agree: Callable[[Projection], bool]
+        self, world: World, agree: GoOn
     ) -> None:
         world.go_on, world.budget = agree, Budget(credits=100)
 
@@ -219,7 +253,7 @@ class TestCanary:
         assert ran.phases == {Phase.DONE: 1, Phase.NEW: 4}
 
     async def test_what_the_ledger_measured_needs_no_canary(
-        self, world: World, told: list[Projection], agree: Callable[[Projection], bool]
+        self, world: World, told: list[Projection], agree: GoOn
     ) -> None:
         await world.run(many(1))
         world.go_on = agree
@@ -230,7 +264,7 @@ class TestCanary:
         assert ran.phases == {Phase.DONE: 5}
 
     async def test_nothing_is_asked_where_canaries_are_all(
-        self, world: World, told: list[Projection], agree: Callable[[Projection], bool]
+        self, world: World, told: list[Projection], agree: GoOn
     ) -> None:
         world.go_on = agree
 
@@ -240,7 +274,7 @@ class TestCanary:
         assert ran.phases == {Phase.DONE: 1}
 
     async def test_a_refused_canary_is_followed_by_another(
-        self, world: World, told: list[Projection], agree: Callable[[Projection], bool]
+        self, world: World, told: list[Projection], agree: GoOn
     ) -> None:
         world.go_on = agree
         world.service.door = meets(post=[BAD_INPUT])
@@ -251,7 +285,7 @@ class TestCanary:
         assert ran.phases == {Phase.DONE: 3, Phase.FAILED: 1}
 
     async def test_a_canary_in_doubt_tells_no_price_and_is_not_followed(
-        self, world: World, agree: Callable[[Projection], bool]
+        self, world: World, agree: GoOn
     ) -> None:
         world.go_on = agree
         world.service.door = meets(post=[LOST])
@@ -263,7 +297,7 @@ class TestCanary:
         assert ran.phases == {Phase.HELD: 1, Phase.NEW: 3}
 
     async def test_a_price_that_comes_with_a_later_answer_is_waited_for(
-        self, world: World, told: list[Projection], agree: Callable[[Projection], bool]
+        self, world: World, told: list[Projection], agree: GoOn
     ) -> None:
         """The reply to the submission has none; the sandbox's polls have."""
         world.go_on = agree
@@ -288,7 +322,7 @@ class TestCanary:
         assert told[0].estimate.credits == 60
 
     async def test_unknown_prices_may_be_agreed_to(
-        self, world: World, agree: Callable[[Projection], bool]
+        self, world: World, agree: GoOn
     ) -> None:
         world.go_on, world.allow_unpriced = agree, True
         world.service.door = meets(post=[LOST])
@@ -297,9 +331,7 @@ class TestCanary:
 
         assert ran.phases == {Phase.HELD: 1, Phase.DONE: 3}
 
-    async def test_a_halt_ends_it(
-        self, world: World, agree: Callable[[Projection], bool]
-    ) -> None:
+    async def test_a_halt_ends_it(self, world: World, agree: GoOn) -> None:
         world.go_on = agree
         world.service.door = meets(post=always(Reply(401, {"error": {"message": "x"}})))
 
@@ -309,7 +341,7 @@ class TestCanary:
         assert ran.phases == {Phase.NEW: 4}
 
     async def test_it_counts_towards_the_most_that_may_be_bought(
-        self, world: World, told: list[Projection], agree: Callable[[Projection], bool]
+        self, world: World, told: list[Projection], agree: GoOn
     ) -> None:
         world.go_on, world.most = agree, 3
 
@@ -319,7 +351,7 @@ class TestCanary:
         assert ran.phases == {Phase.DONE: 3, Phase.NEW: 6}
 
     async def test_it_may_be_all_that_may_be_bought(
-        self, world: World, told: list[Projection], agree: Callable[[Projection], bool]
+        self, world: World, told: list[Projection], agree: GoOn
     ) -> None:
         world.go_on, world.most = agree, 1
 
@@ -329,7 +361,7 @@ class TestCanary:
         assert ran.phases == {Phase.DONE: 1, Phase.NEW: 8}
 
     async def test_detached_it_leaves_when_the_rest_is_submitted(
-        self, world: World, agree: Callable[[Projection], bool]
+        self, world: World, agree: GoOn
     ) -> None:
         world.go_on, world.detach = agree, True
 

@@ -176,7 +176,7 @@ class FullAfter:
 
 @pytest.mark.anyio
 class TestAFullDisk:
-    @pytest.mark.parametrize("writes", range(1, 42, 4))
+    @pytest.mark.parametrize("writes", range(1, 38, 4))
     async def test_comes_out_as_one_error_of_our_own(
         self, world: World, writes: int
     ) -> None:
@@ -185,6 +185,19 @@ class TestAFullDisk:
 
         with pytest.raises(LedgerError, match="No space left on device"):
             await world.run(many(12, "[sandbox:slow 4]"))
+
+    async def test_is_asked_three_times_for_each_job(self, world: World) -> None:
+        """For the intent, the acceptance, and the file with what it means."""
+        asked: list[int] = []
+        world.fsync = asked.append
+        await world.run(many(1))
+        first = len(asked)
+
+        await world.run(many(5))
+
+        # The second run has four jobs more than what the first has done, and syncs
+        # the file of the first.
+        assert len(asked) - first == 4 * 3 + (first - 3) + 1
 
     async def test_sends_nothing_whose_intent_could_not_be_written(
         self, world: World

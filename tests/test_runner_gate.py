@@ -4,7 +4,7 @@ import pytest
 
 from foxbatch.errors import ExitCode
 from foxbatch.policy import RetryPolicy
-from foxbatch.runner.gate import PROBES_AFTER_S, Answer, Gate, Halt
+from foxbatch.runner.gate import PROBES_AFTER_S, UNREACHED_S, Answer, Gate, Halt
 
 
 @pytest.fixture
@@ -55,8 +55,9 @@ class TestTheFirstPost:
     ) -> None:
         learnt(gate, answer)
 
-        assert gate.opens(0, under_way=0)
-        assert not gate.opens(0, under_way=1)
+        soon = UNREACHED_S[0]
+        assert gate.opens(soon, under_way=0)
+        assert not gate.opens(soon, under_way=1)
 
     def test_halts_the_batch_when_it_brings_no_id(self, gate: Gate) -> None:
         halt = learnt(gate, Answer.NO_ID)
@@ -66,6 +67,28 @@ class TestTheFirstPost:
 
     def test_is_over_once_something_was_accepted(self, gate: Gate) -> None:
         assert learnt(gate, Answer.GOOD, Answer.NO_ID) is None
+
+
+class TestNobodyThere:
+    def test_one_post_at_a_time_finds_out_after_waits_that_grow(
+        self, gate: Gate
+    ) -> None:
+        learnt(gate, Answer.GOOD)
+
+        for wait_s in (0.25, 0.5, 1, 2, 4, 8, 16, 16):
+            learnt(gate, Answer.UNREACHED, at=100)
+            assert not gate.opens(99.99 + wait_s, under_way=0)
+            assert gate.opens(100 + wait_s, under_way=0)
+            assert not gate.opens(100 + wait_s, under_way=1)
+
+    def test_an_answer_opens_for_all(self, gate: Gate) -> None:
+        learnt(gate, *[Answer.UNREACHED] * 5)
+
+        learnt(gate, Answer.GOOD, at=1)
+
+        assert gate.opens(1, under_way=7)
+        learnt(gate, Answer.UNREACHED, at=2)
+        assert gate.opens(2 + UNREACHED_S[0], under_way=0)
 
 
 class TestUnknownOutcomes:
@@ -113,7 +136,7 @@ class TestUnknownOutcomes:
 
         learnt(gate, answer, at=60)
 
-        assert gate.opens(60, under_way=0)
+        assert gate.opens(60 + UNREACHED_S[0], under_way=0)
         assert not gate.opens(60, under_way=1)
 
     def test_probes_come_later_and_later_and_the_fourth_that_fails_halts(
@@ -153,9 +176,10 @@ class TestTrouble:
         ],
     )
     def test_ends_patience(
-        self, gate: Gate, busy: bool, patience_s: float, why: str
+        self, gate: Gate, busy: bool, patience_s: int, why: str
     ) -> None:
-        assert gate.trouble(0, busy=busy) is None
+        for now in range(0, patience_s, 100):
+            assert gate.trouble(now, busy=busy) is None
         assert gate.trouble(patience_s - 1, busy=busy) is None
 
         halt = gate.trouble(patience_s, busy=busy)
@@ -165,7 +189,7 @@ class TestTrouble:
     def test_a_busy_service_that_falls_silent_gets_the_short_patience_from_then_on(
         self, gate: Gate
     ) -> None:
-        gate.trouble(0, busy=True)
+        gate.trouble(200, busy=True)
         gate.trouble(1_000, busy=False)
 
         assert gate.trouble(1_299, busy=False) is None
@@ -183,9 +207,20 @@ class TestTrouble:
 
     def test_both_together_do_not_outlast_the_long_patience(self, gate: Gate) -> None:
         gate.trouble(0, busy=False)
+        gate.trouble(900, busy=True)
         gate.trouble(1_790, busy=True)
 
         assert gate.trouble(1_801, busy=False) is not None
+
+    @pytest.mark.parametrize("busy", [False, True])
+    def test_before_a_night_says_nothing_about_the_morning(
+        self, gate: Gate, busy: bool
+    ) -> None:
+        """The network went away with the lid, and is not back yet when it opens."""
+        gate.trouble(0, busy=busy)
+
+        assert gate.trouble(28_800, busy=busy) is None
+        assert gate.trouble(28_860, busy=busy) is None
 
     def test_is_forgotten_when_the_service_answers(self, gate: Gate) -> None:
         gate.trouble(0, busy=False)

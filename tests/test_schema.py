@@ -42,8 +42,6 @@ CLIP: dict[str, Json] = {
         },
         "tags": {"type": "object", "propertyNames": {"pattern": "^[a-z]+$"}},
         "fixed": {"const": 1, "x-hint": "Write 1."},
-        "later": {"x-not-yet": "Wait for it."},
-        "also_later": {"x-not-yet": True},
         "target": {
             "description": "A URL or a size.",
             "oneOf": [
@@ -156,8 +154,6 @@ def test_a_valid_value_has_no_problems() -> None:
             'Did you mean "image"?',
         ),
         ("fixed: 2", "E-ENUM", "fixed is 2, and must be 1", "Write 1."),
-        ("later: 2", "E-NOT-YET", "later is not supported yet", "Wait for it."),
-        ("also_later: 2", "E-NOT-YET", "also_later is not supported yet", ""),
         ("tags: {A: 1}", "E-PATTERN", '"A" is not possible as a name in tags', ""),
         ("tags: [1]", "E-TYPE", "tags must be a mapping, not a list", ""),
         (
@@ -412,10 +408,6 @@ def test_codes_can_be_chosen_for_one_keyword() -> None:
         "E-AXIS-EMPTY"
     ]
     assert [problem.code for problem in problems_of("a: 5", schema)] == ["E-TYPE"]
-
-
-def test_what_is_not_supported_yet_is_invalid_for_the_fast_check_too() -> None:
-    assert not Checker(CLIP).is_valid({"model": "veo-3.1", "prompt": "hi", "later": 1})
 
 
 def test_notes_are_given_for_valid_values() -> None:

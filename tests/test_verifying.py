@@ -187,6 +187,26 @@ def test_a_line_that_the_schema_refuses_is_told(place: Place) -> None:
     assert kind == "ledger"
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("at", "yesterday"), ("at", "2026-01-02T03:04:05+01:00")],
+    ids=["no moment", "not UTC"],
+)
+def test_a_line_that_can_be_read_and_that_the_schema_refuses_is_told(
+    place: Place, key: str, value: str
+) -> None:
+    lines = place.lines()
+    lines[2][key] = value
+    place.ledger.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    found = [one for one in place.found() if one[0] == "ledger"]
+
+    ((_, where, said),) = found
+    assert where == f"ledger/{place.ledger.name}"
+    assert said.startswith(f"line 3 is not as its schema says: {key}: ")
+    assert value in said
+
+
 def test_a_torn_end_is_no_fault(place: Place) -> None:
     place.ledger.write_bytes(place.ledger.read_bytes() + b'{"v":1,"seq":')
 

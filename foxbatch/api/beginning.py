@@ -35,6 +35,7 @@ class Beginning:
         canaries: How many jobs are bought first, to learn what the rest costs.
         spending: How much of each budget is used.
         torn: Ledger files that end in an unfinished line.
+        network: Kind of the network file system that the directory is on, if any.
     """
 
     run_dir: Path
@@ -48,6 +49,7 @@ class Beginning:
     canaries: int = 0
     spending: tuple[Spending, ...] = ()
     torn: tuple[str, ...] = ()
+    network: str = ""
 
 
 class Audience(Protocol):

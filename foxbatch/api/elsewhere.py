@@ -13,7 +13,6 @@ directory is copied to, and a directory that is deleted takes nothing with it.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable, Iterator, Set as AbstractSet
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -46,6 +45,7 @@ from foxbatch.events import (
 from foxbatch.ledger import live_runs, read_folder
 from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase, Submission
 from foxbatch.planner import BUYS, Elsewhere, Plan, PlannedJob
+from foxbatch.processes import this_process
 from foxbatch.provider import Provider
 from foxbatch.runner import Book, StopButton
 
@@ -149,7 +149,7 @@ def _bought_in(
     except LedgerError as error:
         error.hint += " Or type --fresh to buy without looking there."
         raise
-    live = live_runs(state, sibling, host=socket.gethostname())
+    live = live_runs(state, sibling, here=this_process())
     own_sandbox = any(s.origin == SANDBOX_ORIGIN for s in starts(state))
     for job in wanted & state.jobs.keys():
         there = _held_there(sibling, state.jobs[job], live, reachable=not own_sandbox)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from foxbatch.events import JobPlanned
 from foxbatch.ledger import read_folder
 from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
 from foxbatch.prices import estimate
+from foxbatch.processes import is_gone, this_process, under_one_kernel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +63,17 @@ def held_attempts(state: BatchState) -> list[tuple[JobState, Attempt]]:
 def maybe_alive(attempt: Attempt | None, state: BatchState) -> bool:
     """Return whether another machine may still be waiting for an answer.
 
-    Only an intent without an outcome leaves that open, in a file of another host
-    whose run did not say goodbye.
+    Only an intent without an outcome leaves that open, in a file whose run did not say
+    goodbye and that comes from another kernel: here, the lock tells (`processes`).
     """
     if attempt is None or attempt.unknown is not None:
         return False
     run = state.runs.get(attempt.run)
     if run is None or run.started is None:
         return True
-    return run.ended is None and run.started.host != socket.gethostname()
+    here = this_process()
+    ended = run.ended is not None or is_gone(run.started, here)
+    return not ended and not under_one_kernel(run.started, here)
 
 
 def held(run_dir: Path) -> tuple[HeldJob, ...]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import socket
+import math
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from statistics import median
+
+import msgspec
 
 from foxbatch import planner
 from foxbatch.api.elsewhere import look_elsewhere, whose
@@ -17,13 +21,17 @@ from foxbatch.api.place import Place, default_run_dir, starts
 from foxbatch.api.service import RunOptions
 from foxbatch.api.summary import loud
 from foxbatch.api.wanted import Notice, Wanted, checked_jobs
-from foxbatch.budget import Purse
+from foxbatch.budget import Purse, Spending
 from foxbatch.canonical import JobId, Json
 from foxbatch.clock import Clock, SystemClock, to_text
 from foxbatch.events import RunId
+from foxbatch.experience import durations
+from foxbatch.forecast import Kind
 from foxbatch.ledger import LedgerReading, live_runs, read_folder
 from foxbatch.lifecycle import BatchState, JobState, Phase
 from foxbatch.planner import Choice, Plan, as_planned
+from foxbatch.policy import Budget
+from foxbatch.processes import this_process
 from foxbatch.results import Failure, Record, failure_of, records
 
 _TOO_MANY = ("rate", "concurrency")
@@ -56,6 +64,56 @@ class JobStatus:
     maybe_alive: bool = False
 
 
+_ALL = Budget(credits=math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """How much of one budget is used.
+
+    Attributes:
+        spending: All of it, also what is not over yet.
+        reserved: Credits of it for what still runs, is held, or is not fetched.
+    """
+
+    spending: Spending
+    reserved: float = 0.0
+
+    def to_json(self) -> dict[str, Json]:
+        """Return it for `status --format json`; no bound is null."""
+        one = self.spending
+        return {
+            "per": one.budget.per,
+            "jobs": one.budget.jobs,
+            "credits": _finite(one.budget.credits),
+            "used_jobs": one.jobs,
+            "used_credits": one.credits,
+            "reserved_credits": self.reserved,
+            "left_jobs": _finite(one.jobs_left),
+            "left_credits": _finite(one.credits_left),
+            "unpriced": one.unpriced,
+        }
+
+
+def _finite(number: float | None) -> float | None:
+    return None if number is None or math.isinf(number) else number
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long tasks of one kind take.
+
+    Attributes:
+        kind: The model, and what else makes a task long or short.
+        tasks: How many it is known from, at most the latest 20.
+        usual_s: In the middle, in seconds.
+    """
+
+    kind: Kind
+    tasks: int
+    usual_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """Where every job of a run directory stands.
@@ -65,6 +123,9 @@ class Status:
         running_pid: Process that works on the directory now, on this machine.
         at_risk: Jobs whose results vanish soon and are not downloaded.
         problems: What a person has to hear although no phase says it.
+        spent: Of all that was ever bought there.
+        budgets: Of each budget of the last run.
+        lengths: How long tasks take, by kind, as far as they were seen to end.
         slowed: Attempts that the service refused because they were too many, by the
             class of the refusal.
     """
@@ -74,6 +135,9 @@ class Status:
     running_pid: int | None
     at_risk: tuple[JobStatus, ...]
     problems: tuple[str, ...] = ()
+    spent: Spent = field(default_factory=lambda: Spent(Spending(_ALL, 0, 0.0, 0)))
+    budgets: tuple[Spent, ...] = ()
+    lengths: tuple[Length, ...] = ()
     slowed: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -94,6 +158,12 @@ class Status:
                 for job in self.at_risk
             ],
             "problems": list(self.problems),
+            "spent": self.spent.to_json(),
+            "budgets": [one.to_json() for one in self.budgets],
+            "lengths": [
+                {"kind": list(one.kind), "tasks": one.tasks, "usual_s": one.usual_s}
+                for one in self.lengths
+            ],
             "slowed": dict(self.slowed),
         }
 
@@ -174,7 +244,7 @@ def plan(
 
 def live(state: BatchState, run_dir: Path) -> Mapping[RunId, int]:
     """Return the runs that work on the directory now, on this machine."""
-    return live_runs(state, run_dir, host=socket.gethostname())
+    return live_runs(state, run_dir, here=this_process())
 
 
 def status(run_dir: Path, *, clock: Clock | None = None) -> Status:
@@ -188,7 +258,9 @@ def status(run_dir: Path, *, clock: Clock | None = None) -> Status:
     alive = live(state, run_dir)
     found = records(state, live=alive)
     jobs = tuple(_job_status(state.jobs[record.job], state, alive) for record in found)
-    soon = (clock or SystemClock()).now() + timedelta(hours=AT_RISK_H)
+    now = (clock or SystemClock()).now()
+    soon = now + timedelta(hours=AT_RISK_H)
+    spent, budgets = _spent(state, to_text(now))
     return Status(
         run_dir=run_dir,
         jobs=jobs,
@@ -196,6 +268,50 @@ def status(run_dir: Path, *, clock: Clock | None = None) -> Status:
         at_risk=tuple(job for job in jobs if _is_at_risk(job, soon)),
         problems=tuple(loud(state, reading.torn, found, reading.names)),
         slowed=_slowed(state),
+        spent=spent,
+        budgets=budgets,
+        lengths=_lengths(state),
+    )
+
+
+def _spent(state: BatchState, moment: str) -> tuple[Spent, tuple[Spent, ...]]:
+    """Return what was bought in all, and of each budget of the last run."""
+    begun = [start for start in starts(state) if start.manifests]
+    budgets = [_ALL]
+    if begun:
+        policy = begun[-1].policy
+        with suppress(msgspec.ValidationError):  # of another foxbatch
+            budgets.append(msgspec.convert(policy.get("budget"), Budget))
+        most = policy.get("max_credits")
+        if isinstance(most, int | float):
+            budgets.append(Budget(credits=most, per="run"))
+    run = begun[-1].run if begun else RunId("")
+    over = Purse(budgets, _finished(state), run).spending(moment)
+    whole = Purse(budgets, state, run).spending(moment)
+    first, *others = (
+        Spent(one, max(0.0, one.credits - done.credits))
+        for one, done in zip(whole, over, strict=True)
+    )
+    return first, tuple(others)
+
+
+def _finished(state: BatchState) -> BatchState:
+    """Return *state* with those attempts alone that nothing more will come of."""
+    jobs = {}
+    for job, known in state.jobs.items():
+        ended = {
+            name: attempt
+            for name, attempt in known.attempts.items()
+            if attempt.phase(alive=True) in (Phase.DONE, Phase.FAILED)
+        }
+        jobs[job] = replace(known, attempts=ended)
+    return BatchState(jobs=jobs)
+
+
+def _lengths(state: BatchState) -> tuple[Length, ...]:
+    found = durations(state).items()
+    return tuple(
+        Length(kind, len(took_s), round(median(took_s), 1)) for kind, took_s in found
     )
 
 
@@ -245,6 +361,8 @@ def results(run_dir: str | Path) -> list[Record]:
 
 __all__ = [
     "JobStatus",
+    "Length",
+    "Spent",
     "Status",
     "live",
     "plan",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from foxbatch import __version__
 from foxbatch.canonical import Digest
 from foxbatch.events import ManifestRef, Origin, RunStarted
+from foxbatch.processes import this_process
 from foxbatch.sources import find_root
 
 _PATIENCE_S = 5
@@ -44,6 +44,7 @@ def start_fact(
         policy: Its limits, retries and budget.
         overrides: What `--set` changed, by path.
     """
+    me = this_process()
     return RunStarted(
         origin=origin,
         manifests=manifests,
@@ -51,8 +52,12 @@ def start_fact(
         actor=_actor(folder, environ),
         commit=_git(folder, "rev-parse", "--verify", "HEAD"),
         dirty=bool(_git(folder, "status", "--porcelain", "--untracked-files=no")),
-        host=socket.gethostname(),
-        pid=os.getpid(),
+        host=me.host,
+        pid=me.pid,
+        machine=me.machine,
+        boot=me.boot,
+        pid_namespace=me.pid_namespace,
+        process_began=me.process_began,
         versions={"foxbatch": __version__, "python": platform.python_version()},
         policy=dict(policy or {}),
         overrides=overrides,

@@ -36,12 +36,14 @@ from foxbatch.api.summary import RunSummary
 from foxbatch.api.telling import command, reason
 from foxbatch.api.wanted import Notice, Wanted, checked_jobs
 from foxbatch.artifacts import Store
-from foxbatch.budget import Purse
+from foxbatch.budget import Projection, Purse
 from foxbatch.canonical import Digest, JobId
 from foxbatch.client import ServiceClient, without_secrets
 from foxbatch.clock import Clock, SystemClock, to_text
+from foxbatch.durable import network_file_system
 from foxbatch.errors import UsageError, most_urgent
 from foxbatch.events import JobPlanned, ManifestRef, Origin, RunId, RunStarted
+from foxbatch.experience import durations
 from foxbatch.forecast import Forecast
 from foxbatch.governor import Governor
 from foxbatch.ledger import (
@@ -225,7 +227,7 @@ class _Run:
         self._options = options
         self._audience = audience
         self._confirm = confirm
-        self._go_on: GoOn = go_on or (lambda _: options.yes)
+        self._go_on: GoOn = go_on or self._agreed
         self._most = Budget(credits=options.max_credits, per="run")
         self._budgets = (task.budget, self._most)
         self._stop = stop or StopButton()
@@ -234,6 +236,9 @@ class _Run:
         self._reading = read_folder(task.place.ledger)
         self._elsewhere: dict[JobId, Elsewhere] = {}
         self._plan = self._make_plan()
+
+    async def _agreed(self, _rest: Projection) -> bool:
+        return self._options.yes
 
     def _make_plan(self) -> Plan:
         task, state = self._task, self._reading.state
@@ -335,6 +340,7 @@ class _Run:
             canaries=len(first) if self._options.canary else 0,
             spending=purse.spending(moment),
             torn=tuple(self._reading.torn),
+            network=network_file_system(task.place.path),
         )
 
     def _news(self) -> list[JobPlanned]:
@@ -389,7 +395,6 @@ class _Run:
 
     def _bench(self, book: Book, client: ServiceClient) -> Bench:
         task, clock, rng = self._task, self._clock, random.Random()
-        polling = task.provider.polling
         return Bench(
             book=book,
             client=client,
@@ -405,13 +410,21 @@ class _Run:
             stop=self._stop,
             gate=Gate(task.retry),
             submitting=task.wanted is not None,
-            forecast=Forecast(
-                least_gap_s=polling.interval_s, first_s=polling.first_s, rng=rng
-            ),
+            forecast=self._forecast(rng),
             most=self._most,
             fail_fast=self._options.fail_fast,
             allow_unpriced=self._options.allow_unpriced,
         )
+
+    def _forecast(self, rng: random.Random) -> Forecast:
+        polling = self._task.provider.polling
+        forecast = Forecast(
+            least_gap_s=polling.interval_s, first_s=polling.first_s, rng=rng
+        )
+        if not self._task.provider.embedded:  # which may be faster or slower today
+            for kind, took_s in durations(self._reading.state).items():
+                forecast.remember(kind, took_s)
+        return forecast
 
     def _paced(self, change: PaceChange) -> None:
         for listener in self._audience:

@@ -132,7 +132,8 @@ async def settle_all(
     place.check()
     with DirLock(place.path):
         state = read_folder(place.ledger).state
-        cases = [_Case(one, *_held(state, one.job)) for one in rulings]
+        held = held_attempts(state)
+        cases = [_Case(one, *_held(held, one.job)) for one in rulings]
         _check_cases(cases, state, force=force)
         looker = _Looker(place, state, options, clock)
         for case in cases:
@@ -168,7 +169,7 @@ async def look_up(
     place = Place(run_dir)
     state = read_folder(place.ledger).state
     ruling = Ruling(job=job, decision="task", task=task)
-    case = _Case(ruling, *_held(state, job))
+    case = _Case(ruling, *_held(held_attempts(state), job))
     looker = _Looker(place, state, options or RunOptions(), clock or SystemClock())
     return _shown(await looker.look(case), case.known)
 
@@ -217,9 +218,10 @@ def _check_cases(cases: Sequence[_Case], state: BatchState, *, force: bool) -> N
         )
 
 
-def _held(state: BatchState, job: str) -> tuple[JobState, Attempt]:
-    """Return the one held job that *job* names."""
-    held = held_attempts(state)
+def _held(
+    held: Sequence[tuple[JobState, Attempt]], job: str
+) -> tuple[JobState, Attempt]:
+    """Return the one of the held jobs that *job* names."""
     found = [
         (known, attempt)
         for known, attempt in held

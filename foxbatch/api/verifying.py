@@ -8,9 +8,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
+import jsonschema_rs
 import msgspec
 
 from foxbatch.api.looking import live
@@ -20,7 +22,15 @@ from foxbatch.artifacts import media_facts, verify_stored
 from foxbatch.canonical import Digest, JobId, Json, job_digest, job_id
 from foxbatch.clock import to_text
 from foxbatch.errors import LedgerError, RunDirError
-from foxbatch.events import ArtifactStored, Event, JobPlanned, MediaFacts, RunId
+from foxbatch.events import (
+    ArtifactStored,
+    Event,
+    JobPlanned,
+    MediaFacts,
+    RunId,
+    ledger_schema,
+    word_of,
+)
 from foxbatch.ledger import ledger_files, read_facts
 from foxbatch.lifecycle import BatchState, JobState
 from foxbatch.planner import without_paths
@@ -171,10 +181,7 @@ class _Check:
         self._jobs({run: paths[-1].name for run, paths in by_run.items()})
 
     def _ledger_file(self, path: Path) -> RunId:
-        """Check sequence, schema and table; take its facts in; return whose it is.
-
-        Reading is strict: the schema is made of the types that lines are read as.
-        """
+        """Check sequence, schema and table; take its facts in; return whose it is."""
         run, name = RunId(""), f"ledger/{path.name}"
         try:
             for fact in read_facts(path, on_torn=lambda _: self._torn(name)):
@@ -187,6 +194,11 @@ class _Check:
             self.damaged = True
             said = str(error).removeprefix(f"{path}")
             self._found("ledger", name, f"it cannot be trusted{said}")
+            return run
+        for number, why in _against_schema(path):
+            self._found(
+                "ledger", name, f"line {number} is not as its schema says: {why}"
+            )
         return run
 
     def _torn(self, name: str) -> None:
@@ -324,6 +336,37 @@ class _Check:
                 self._note("unknown", path, "a file that was not finished")
             else:
                 self._found("unknown", path, "no fact of the ledger tells of it")
+
+
+def _against_schema(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines that were read as facts and that the schema refuses, and why.
+
+    Reading is strict about types and not about texts: a moment may be any.
+    """
+    validators = _validators()
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        try:
+            told = json.loads(line)
+        except ValueError:  # a torn end, which is told already
+            return
+        for error in validators[told["event"]].iter_errors(told):
+            where = "/".join(map(str, error.instance_path))
+            yield number, f"{where}: {error.message}"
+            break
+
+
+@cache
+def _validators() -> Mapping[str, jsonschema_rs.Validator]:
+    """Return what checks a line, by its event."""
+    definitions = ledger_schema()["$defs"]
+    assert isinstance(definitions, dict)  # noqa: S101  it was made a line above
+    return {
+        word_of(kind): jsonschema_rs.validator_for(
+            {"$ref": f"#/$defs/{kind.__name__}", "$defs": definitions},
+            validate_formats=True,
+        )
+        for kind in get_args(Event)
+    }
 
 
 def _facts(path: Path) -> list[Event]:

@@ -157,11 +157,11 @@ class Partial:
 class Store:
     """Keeps the files of one run directory. Needs the directory's lock."""
 
-    def __init__(self, run_dir: Path, *, fsync: Fsync = os.fsync) -> None:
+    def __init__(self, run_dir: Path, *, fsync: Fsync | None = None) -> None:
         """Use the directory *run_dir*; *fsync* puts a file on disk."""
         self._run_dir = run_dir
         self._root = run_dir / _FOLDER
-        self._fsync = fsync
+        self._fsync = fsync or os.fsync
         self._partials: dict[tuple[JobId, int], Partial] = {}
         self._durable: set[Path] = set()  # folders whose own name is on disk
 
@@ -174,11 +174,20 @@ class Store:
             outputs: Output paths of the planned jobs.
 
         Raises:
-            RunDirError: A link leads out, or a file is where a folder must be.
+            RunDirError: A link leads out, a file is where a folder must be, or nothing
+                may be written there.
         """
-        self._check_way((_PARTIAL,))
-        for folder in {_parts(output)[:-1] for output in outputs}:
+        folders = {_parts(output)[:-1] for output in outputs}
+        for folder in ((_PARTIAL,), *folders):
             self._check_way(folder)
+            self._check_writable(folder)
+
+    def _check_writable(self, folder: tuple[str, ...]) -> None:
+        """Raise if what is there of a folder of the artifacts takes no new name."""
+        ways = (self._root.joinpath(*folder[:n]) for n in range(len(folder), -1, -1))
+        place = next((way for way in ways if way.exists()), None)
+        if place is not None and not os.access(place, os.W_OK | os.X_OK):
+            _refuse_read_only(place)
 
     def _check_way(self, folder: tuple[str, ...]) -> None:
         """Raise if something on the way to a folder of the artifacts is in the way."""
@@ -390,4 +399,11 @@ def _refuse_file(path: Path) -> NoReturn:
     raise RunDirError(
         f"{path} is a file where a folder must be",
         hint="Move it away and type the same command again.",
+    )
+
+
+def _refuse_read_only(folder: Path) -> NoReturn:
+    raise RunDirError(
+        f"{folder} cannot be written to",
+        hint="Make it writable and type the same command again.",
     )

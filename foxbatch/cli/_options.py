@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from foxbatch.errors import FoxbatchError
+from foxbatch.errors import FoxbatchError, UsageError
+
+if TYPE_CHECKING:
+    from foxbatch.provider import Provider
 
 CommandT = TypeVar("CommandT", bound=Callable[..., object])
 
@@ -297,3 +300,48 @@ def complete_schema(
 
 def _starting(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+_EVERY_CLASS = "*"
+
+
+class RetryCommand(click.Command):
+    """Lets `--retry-failed` stand alone and never eat what follows it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give a lone `--retry-failed` the value that means every class."""
+        lone = "--retry-failed"
+        spelt = [f"{lone}={_EVERY_CLASS}" if arg == lone else arg for arg in args]
+        return super().parse_args(ctx, spelt)
+
+
+def retry_option() -> Callable[[CommandT], CommandT]:
+    """Add `--retry-failed`; the command is a `RetryCommand`."""
+    return click.option(
+        "--retry-failed",
+        multiple=True,
+        metavar="[=CLASS]",
+        help="Buy failed jobs again: all, or those of these classes"
+        " (=content,timeout).",
+    )
+
+
+def failure_classes(typed: Sequence[str], provider: Provider) -> frozenset[str]:
+    """Return the classes that `--retry-failed` names, each of them one that exists.
+
+    Raises:
+        UsageError: No job of that provider can fail in such a way.
+    """
+    from foxbatch.events import EXPIRED, WRITTEN_OFF
+    from foxbatch.schema import suggest
+
+    known = {"unknown", EXPIRED, WRITTEN_OFF, *provider.failure_classes.values()}
+    known |= {r.error_class for r in provider.submit_rules if r.means == "input"}
+    classes = [word.strip() for text in typed for word in text.split(",")]
+    for name in classes:
+        if name not in (_EVERY_CLASS, *known):
+            raise UsageError(
+                f"--retry-failed: there is no failure class {name!r}",
+                hint=suggest(name, sorted(known), "Classes"),
+            )
+    return frozenset(classes)

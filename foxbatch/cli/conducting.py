@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import math
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import anyio
 
 from foxbatch.api import Audience, RunSummary
 from foxbatch.cli import ending
-from foxbatch.cli._terminal import Terminal
+from foxbatch.cli._terminal import NobodyReadsError, Terminal
 from foxbatch.cli.screen import FRAMES_PER_S, Screen
 from foxbatch.runner import StopButton
+from foxbatch.signals import stop_signals
 
 Work: TypeAlias = Callable[
     [Sequence[Audience], Screen, StopButton], Awaitable[RunSummary]
 ]
 
 
-def conduct(terminal: Terminal, work: Work, *, form: str, verbosity: int) -> int:
+def conduct(
+    terminal: Terminal, work: Work, *, form: str, verbosity: int, log_file: Path | None
+) -> int:
     """Do *work* with a display, tell what it came to, and return the exit code.
 
     Args:
@@ -29,12 +35,15 @@ def conduct(terminal: Terminal, work: Work, *, form: str, verbosity: int) -> int
             button.
         form: `json` prints one summary object on stdout.
         verbosity: How often `-v` was given.
+        log_file: Where the log goes instead of stderr.
     """
     logged = verbosity > 0 or "FOXBATCH_LOG" in terminal.environ
-    screen = Screen(terminal, moves=terminal.err.is_terminal and not logged)
+    moves = terminal.err.is_terminal and not (logged and log_file is None)
+    screen = Screen(terminal, moves=moves)
     audience: list[Audience] = [screen]
-    if logged:
-        audience.append(_fact_log(terminal, bodies=verbosity > 1))
+    if log_file is not None or logged:
+        log = _fact_log(terminal, log_file, screen.note, bodies=verbosity > 1)
+        audience.append(log)
     try:
         summary = anyio.run(_attended, work, screen, audience)
     finally:
@@ -44,15 +53,26 @@ def conduct(terminal: Terminal, work: Work, *, form: str, verbosity: int) -> int
         raise KeyboardInterrupt
     ending.show(terminal, summary, screen.progress)
     if form == "json":
-        terminal.emit_json(summary.to_json())
+        # What came of the run is its exit code, also if nobody reads the rest.
+        with contextlib.suppress(NobodyReadsError):
+            terminal.emit_json(summary.to_json())
+            terminal.stdout.flush()
     return summary.exit_code
 
 
-def _fact_log(terminal: Terminal, *, bodies: bool) -> Audience:
+def _fact_log(
+    terminal: Terminal,
+    path: Path | None,
+    complain: Callable[[str], None],
+    *,
+    bodies: bool,
+) -> Audience:
     from foxbatch.cli import _logs
 
-    coloured = terminal.err.is_terminal
-    _logs.configure(terminal.environ, terminal.stderr, colour=coloured)
+    stream, colour = terminal.stderr, terminal.err.is_terminal
+    if path is not None:
+        stream, colour = _logs.log_file(path, complain), False
+    _logs.configure(terminal.environ, stream, colour=colour)
     return _logs.FactLog(bodies=bodies)
 
 
@@ -80,8 +100,7 @@ async def _hear_signals(
     stop: StopButton, scope: anyio.CancelScope, screen: Screen
 ) -> None:
     """Stop in an orderly way at the first signal, at once at the second."""
-    # Windows has no receiver: there Ctrl-C cancels the run itself.
-    with contextlib.suppress(NotImplementedError), _signals() as received:
+    with _signals() as received:
         await anext(received)
         stop.press("interrupted")
         screen.note(
@@ -96,13 +115,20 @@ async def _hear_signals(
 def _signals() -> Iterator[AsyncIterator[int]]:
     """Give what is heard; what listened before listens again afterwards.
 
-    The event loop would leave SIGTERM to the system, which ends a process without a
-    word and without its exit code.
+    Not the event loop's own receiver: there is none on Windows, where a signal would
+    cancel everything at once, and it leaves SIGTERM to the system afterwards, which
+    ends a process without a word and without its exit code.
     """
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
+    loop = asyncio.get_running_loop()
+    send, received = anyio.create_memory_object_stream[int](math.inf)
+
+    def hear(number: int, _frame: object) -> None:
+        # Python calls this between any two instructions: the loop does the rest.
+        loop.call_soon_threadsafe(send.send_nowait, number)
+
+    before = {number: signal.signal(number, hear) for number in stop_signals()}
     try:
-        with anyio.open_signal_receiver(*numbers) as received:
+        with send, received:
             yield received
     finally:
         for number, handler in before.items():

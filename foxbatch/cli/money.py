@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -118,11 +119,28 @@ def budgets_in_words(spending: Iterable[Spending]) -> Iterator[str]:
         yield f"{one.budget}: {'; '.join(parts)}"
 
 
-def again(plan: Plan) -> str:
-    """Return how many failed jobs are bought again, and what they cost; "" for none."""
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """Failed jobs that are bought again.
+
+    Attributes:
+        jobs: How many.
+        classes: How many of each class of failure, the most frequent first.
+        spent: Credits that their last attempts cost, as far as that is known.
+        known: For how many it is.
+        estimate: What they are thought to cost now.
+    """
+
+    jobs: int
+    classes: Mapping[str, int]
+    spent: float
+    known: int
+    estimate: Estimate
+
+
+def retries(plan: Plan) -> Retries:
+    """Return which failed jobs *plan* buys again."""
     jobs = plan.with_action(Action.RETRY)
-    if not jobs:
-        return ""
     classes: Counter[str] = Counter()
     spent, known = 0.0, 0
     for job in jobs:
@@ -131,12 +149,22 @@ def again(plan: Plan) -> str:
         cost = reserved(job.attempt) if job.attempt is not None else None
         if cost is not None:
             spent, known = spent + float(cost), known + 1
-    why = ", ".join(f"{number:,} {name}" for name, number in classes.most_common())
-    cost_ = f"{amount(spent)} credits" if known == len(jobs) else "not known"
-    if 0 < known < len(jobs):
-        cost_ = f"{amount(spent)} credits for {known:,}, not known for the others"
     estimate = plan.estimate.part(job.wanted for job in jobs)
+    return Retries(len(jobs), dict(classes.most_common()), spent, known, estimate)
+
+
+def again(plan: Plan) -> str:
+    """Return how many failed jobs are bought again, and what they cost; "" for none."""
+    found = retries(plan)
+    if not found.jobs:
+        return ""
+    why = ", ".join(f"{number:,} {name}" for name, number in found.classes.items())
+    cost = f"{amount(found.spent)} credits"
+    if not found.known:
+        cost = "not known"
+    elif found.known < found.jobs:
+        cost += f" for {found.known:,}, not known for the others"
     return (
-        f"{count(len(jobs), 'failed job')} ({one_line(why)}); "
-        f"they cost {cost_}, and again {estimate_in_words(estimate)}"
+        f"{count(found.jobs, 'failed job')} ({one_line(why)}); "
+        f"they cost {cost}, and again {estimate_in_words(found.estimate)}"
     )

@@ -13,7 +13,13 @@ from foxbatch.canonical import Json
 from foxbatch.cli._tables import Cell, Column, show_table
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import one_line
-from foxbatch.cli.money import budgets_in_words, estimate_in_words, kinds
+from foxbatch.cli.money import (
+    again,
+    budgets_in_words,
+    estimate_in_words,
+    kinds,
+    retries,
+)
 from foxbatch.cli.progress import label_of
 from foxbatch.cli.screen import PHASE_COLOURS
 from foxbatch.clock import show_duration
@@ -69,6 +75,8 @@ def _sums(plan: Plan, wanted: Wanted, run_dir: Path) -> Iterator[tuple[str, str]
     )
     yield "jobs", f"{len(plan.jobs):,}: {did}" if did else "none"
     yield "estimate", estimate_in_words(plan.estimate)
+    if failed := again(plan):
+        yield "again", failed
     if plan.estimate.measured and len(plan.estimate.lines) > 1:
         for line in kinds(plan.estimate):
             yield "", line.plain.strip()
@@ -122,7 +130,20 @@ def as_json(plan: Plan) -> dict[str, Json]:
             }
             for one in plan.spending
         ],
+        "retries": _retries_as_json(plan),
         "jobs": [job_as_json(job) for job in plan.jobs],
+    }
+
+
+def _retries_as_json(plan: Plan) -> Json:
+    found = retries(plan)
+    return {
+        "jobs": found.jobs,
+        "classes": dict(found.classes),
+        "cost_credits": found.spent if found.known else None,
+        "cost_known": found.known,
+        "estimate": found.estimate.credits,
+        "unpriced": found.estimate.unpriced,
     }
 
 

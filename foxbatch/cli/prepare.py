@@ -191,12 +191,13 @@ def _tell_unmatched(
 # ---- plan
 
 
-@click.command()
+@click.command(cls=options.RetryCommand)
 @options.manifest_argument()
 @options.out_option()
 @options.provider_option()
 @options.set_option()
 @options.only_option()
+@options.retry_option()
 @options.fresh_option()
 @options.formats("table", "json", "jsonl")
 @click.option(
@@ -211,6 +212,7 @@ def plan_command(
     provider: str | None,
     overrides: tuple[str, ...],
     only: tuple[str, ...],
+    retry_failed: tuple[str, ...],
     fresh: bool,
     form: str,
     exit_code: bool,
@@ -223,12 +225,14 @@ def plan_command(
     \b
     Example:
       foxbatch plan manifests/quickstart.yaml --exit-code
+      foxbatch plan manifests/film.yaml --retry-failed=content
     """
     from foxbatch import api, planner
     from foxbatch.cli import planning
 
     wanted = load(terminal, manifest, provider, overrides)
-    choice = planner.Choice(only=only, fresh=fresh)
+    classes = options.failure_classes(retry_failed, wanted.provider)
+    choice = planner.Choice(only=only, retry_failed=classes, fresh=fresh)
     notice = teller(terminal, manifest)
     known = api.RunOptions(environ=terminal.environ, dotenv=read_dotenv())
     plan = api.plan(wanted, out=out, choice=choice, notice=notice, options=known)

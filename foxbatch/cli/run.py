@@ -22,20 +22,7 @@ if TYPE_CHECKING:
     from foxbatch.api import Audience, RunOptions, RunSummary
     from foxbatch.cli.conducting import Work
     from foxbatch.cli.screen import Screen
-    from foxbatch.provider import Provider
     from foxbatch.runner import StopButton
-
-_EVERY_CLASS = "*"
-
-
-class _RunCommand(click.Command):
-    """Lets `--retry-failed` stand alone and never eat what follows it."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Give a lone `--retry-failed` the value that means every class."""
-        lone = "--retry-failed"
-        spelt = [f"{lone}={_EVERY_CLASS}" if arg == lone else arg for arg in args]
-        return super().parse_args(ctx, spelt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +34,7 @@ class _Shared:
     same_account: bool
     form: str
     verbose: int
+    log_file: Path | None
 
     def options(self, terminal: Terminal) -> RunOptions:
         from foxbatch import api
@@ -81,6 +69,11 @@ _SHARED = (
     click.option(
         "-v", "--verbose", count=True, help="Log facts to stderr; -vv logs more."
     ),
+    click.option(
+        "--log-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Log facts to the end of this file instead.",
+    ),
 )
 
 
@@ -95,6 +88,7 @@ def _shared(function: Callable[..., int]) -> Callable[..., int]:
         same_account: bool,
         form: str,
         verbose: int,
+        log_file: Path | None,
         **rest: object,
     ) -> int:
         shared = _Shared(
@@ -103,6 +97,7 @@ def _shared(function: Callable[..., int]) -> Callable[..., int]:
             same_account=same_account,
             form=form,
             verbose=verbose,
+            log_file=log_file,
         )
         return function(*args, shared=shared, **rest)
 
@@ -111,7 +106,7 @@ def _shared(function: Callable[..., int]) -> Callable[..., int]:
     return gathered
 
 
-@click.command(cls=_RunCommand)
+@click.command(cls=options.RetryCommand)
 @options.manifest_argument()
 @options.out_option()
 @options.provider_option()
@@ -137,12 +132,7 @@ def _shared(function: Callable[..., int]) -> Callable[..., int]:
     is_flag=True,
     help="With a budget in credits, buy also what has no known price.",
 )
-@click.option(
-    "--retry-failed",
-    multiple=True,
-    metavar="[=CLASS]",
-    help="Buy failed jobs again: all, or those of these classes (=content,timeout).",
-)
+@options.retry_option()
 @options.fresh_option()
 @click.option(
     "--fail-fast", is_flag=True, help="Submit nothing after the first failed job."
@@ -219,7 +209,7 @@ def run_command(
 
     _refuse_no_purchase(max_new)
     wanted = load(terminal, manifest, provider, overrides)
-    classes = failure_classes(retry_failed, wanted.provider)
+    classes = options.failure_classes(retry_failed, wanted.provider)
     chosen = dataclasses.replace(
         shared.options(terminal),
         out=out,
@@ -245,7 +235,7 @@ def run_command(
             chosen,
             audience=audience,
             confirm=screen.ask if asks else None,
-            go_on=screen.asker(stop, yes=yes, asks=asks),
+            go_on=screen.asker(yes=yes, asks=asks),
             stop=stop,
             notice=teller(terminal, manifest),
         )
@@ -260,27 +250,6 @@ def _refuse_no_purchase(max_new: int | None) -> None:
             hint="Type `foxbatch collect` to fetch what was bought before, or"
             " `foxbatch plan` to see what a run would do.",
         )
-
-
-def failure_classes(typed: Sequence[str], provider: Provider) -> frozenset[str]:
-    """Return the classes that `--retry-failed` names, each of them one that exists.
-
-    Raises:
-        UsageError: No job of that provider can fail in such a way.
-    """
-    from foxbatch.events import EXPIRED, WRITTEN_OFF
-    from foxbatch.schema import suggest
-
-    known = {"unknown", EXPIRED, WRITTEN_OFF, *provider.failure_classes.values()}
-    known |= {r.error_class for r in provider.submit_rules if r.means == "input"}
-    classes = [word.strip() for text in typed for word in text.split(",")]
-    for name in classes:
-        if name not in (_EVERY_CLASS, *known):
-            raise UsageError(
-                f"--retry-failed: there is no failure class {name!r}",
-                hint=suggest(name, sorted(known), "Classes"),
-            )
-    return frozenset(classes)
 
 
 @click.command()
@@ -322,5 +291,9 @@ def _conduct(terminal: Terminal, shared: _Shared, work: Work) -> int:
     from foxbatch.cli import conducting
 
     return conducting.conduct(
-        terminal, work, form=shared.form, verbosity=shared.verbose
+        terminal,
+        work,
+        form=shared.form,
+        verbosity=shared.verbose,
+        log_file=shared.log_file,
     )

@@ -7,7 +7,7 @@ import math
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from foxbatch.budget import Projection
+from foxbatch.cli._asking import confirmed
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import amount, cells, count, one_line
 from foxbatch.cli.money import again, budgets_in_words, projected, question
@@ -35,9 +36,10 @@ from foxbatch.events import (
 from foxbatch.lifecycle import Phase
 from foxbatch.pace import PaceChange
 from foxbatch.planner import Action
+from foxbatch.signals import stop_signals
 
 if TYPE_CHECKING:
-    from foxbatch.api import Beginning, StopButton
+    from foxbatch.api import Beginning
 
 PHASE_COLOURS: Mapping[Phase, str] = {
     Phase.DONE: "green",
@@ -82,6 +84,8 @@ class Screen:
         self._live: Live | None = None
         self._said_at = monotonic()
         self._obstacle = ""  # the word for it, once it has been said
+        self._asking = False
+        self._unsaid: list[Text] = []  # while a question is asked
         self.progress: Progress | None = None
 
     # ---- The audience
@@ -99,7 +103,8 @@ class Screen:
             return
         self.progress.take(fact, self._monotonic())
         if isinstance(fact, SubmitAccepted):
-            self._print(Text(accepted_line(fact), "dim"))
+            # At once, also in the middle of a question: a log must not lack it.
+            self._print(Text(accepted_line(fact), "dim"), waits=False)
         elif self._moves and isinstance(fact, JobFailed | SubmitUnknown):
             return  # the display shows them, and the end repeats them
         elif said := remarkable(fact, self.progress):
@@ -123,28 +128,31 @@ class Screen:
             return click.confirm("Submit them?", default=False, err=True)
 
     def asker(
-        self, stop: StopButton, *, yes: bool, asks: bool
-    ) -> Callable[[Projection], bool]:
+        self, *, yes: bool, asks: bool
+    ) -> Callable[[Projection], Awaitable[bool]]:
         """Return what shows the price of the rest after canaries, and asks for it.
 
+        The run goes on meanwhile; what there is to say waits for the answer.
+
         Args:
-            stop: Pressed where somebody interrupts the question.
             yes: Whether it is answered already.
             asks: Whether there is somebody to ask.
         """
 
-        def go_on(projection: Projection) -> bool:
+        async def go_on(projection: Projection) -> bool:
             self.pause()
             for line in projected(projection):
                 self._terminal.say(line)
             if yes or not asks or projection.shortage or projection.unknown:
                 return yes
+            self._asking = True
             try:
-                with _interruptible():
-                    return click.confirm("Submit the rest?", default=False, err=True)
-            except click.Abort:
-                stop.press("interrupted")
-                return False
+                return await confirmed(self._terminal, "Submit the rest?")
+            finally:
+                self._asking = False
+                for text in self._unsaid:
+                    self._print(text)
+                self._unsaid.clear()
 
         return go_on
 
@@ -152,7 +160,7 @@ class Screen:
 
     def tick(self) -> None:
         """Draw the next frame; in a pipe, say every now and then how it goes."""
-        if self.progress is None:
+        if self.progress is None or self._asking:
             return
         now = self._monotonic()
         self._say_obstacle(self.progress.obstacle(now))
@@ -180,7 +188,10 @@ class Screen:
             self._live.stop()
             self._live = None
 
-    def _print(self, text: Text) -> None:
+    def _print(self, text: Text, *, waits: bool = True) -> None:
+        if self._asking and waits:
+            self._unsaid.append(text)
+            return
         self._terminal.err.print(text, soft_wrap=True)
 
     def frame(self, now: float) -> Group:
@@ -230,6 +241,12 @@ def opening(beginning: Beginning) -> Iterator[Text]:
     if buys:
         for said in budgets_in_words(beginning.spending):
             yield Text(f"  budget   {said}", "dim")
+    if beginning.network:
+        yield Text(
+            f"warning: {beginning.run_dir} is on a network file system "
+            f"({beginning.network}): the lock may not keep other machines out",
+            "yellow",
+        )
     for name in beginning.torn:
         yield Text(
             f"warning: ledger/{name} ends in an unfinished line, which was ignored",
@@ -248,7 +265,7 @@ def _interruptible() -> Iterator[None]:
     """Let signals end a question: the event loop, which took them, does not run now."""
     before = {
         number: signal.signal(number, signal.default_int_handler)
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in stop_signals()
     }
     try:
         yield

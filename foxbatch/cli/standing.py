@@ -12,13 +12,16 @@ from foxbatch import api
 from foxbatch.cli._tables import Cell, Column, show_table
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import amount, count, one_line, size
+from foxbatch.cli.money import budgets_in_words
 from foxbatch.cli.screen import PHASE_COLOURS, legend
+from foxbatch.clock import show_duration
 from foxbatch.events import MediaFacts
 from foxbatch.lifecycle import Phase
 from foxbatch.results import Failure, Record
 
 _LOOK_AGAIN_S = 2.0
 _SLOWED = {"rate": "too many requests", "concurrency": "too many tasks"}
+_KINDS = 5
 _LONGEST_ERROR = 160
 _LONGEST_PROBLEM = 300
 
@@ -72,11 +75,42 @@ def summary(status: api.Status) -> Iterator[Text]:
                 f" settle {api.show_path(status.run_dir)} {job.job}",
                 "magenta",
             )
+    yield from _money(status)
+    for one in status.lengths[:_KINDS]:
+        what = one_line(", ".join(one.kind))
+        said = f"{show_duration(one.usual_s)}, from {one.tasks:,} seen to end"
+        yield Text(f"tasks take: {what}: about {said}", "dim")
+    if (more := len(status.lengths) - _KINDS) > 0:
+        yield Text(f"and {count(more, 'more kind')} of tasks", "dim")
     if status.slowed:
         times = ", ".join(f"{_SLOWED[word]} {n}" for word, n in status.slowed.items())
         yield Text(f"slowed down by the service: {times}", "dim")
     for problem in status.problems:
         yield Text(f"! {one_line(problem, _LONGEST_PROBLEM)}", "yellow")
+
+
+def _money(status: api.Status) -> Iterator[Text]:
+    """Yield what was bought, and what is left of each budget."""
+    spent = status.spent
+    if not spent.spending.jobs:
+        return
+    said = f"{count(spent.spending.jobs, 'purchase')}, {_credits(spent)}"
+    yield Text(f"spent: {said}", "dim")
+    for one in status.budgets:
+        for words in budgets_in_words([one.spending]):
+            bound = one.spending.budget.credits is not None
+            shown = bound and one.reserved
+            open_ = f" ({amount(one.reserved)} not over yet)" if shown else ""
+            yield Text(f"budget: {words}{open_}", "dim")
+
+
+def _credits(spent: api.Spent) -> str:
+    said = f"{amount(spent.spending.credits)} credits"
+    if spent.reserved:
+        said += f", {amount(spent.reserved)} of them for what is not over yet"
+    if spent.spending.unpriced:
+        said += f", and {count(spent.spending.unpriced, 'purchase')} of unknown price"
+    return said
 
 
 def watch(terminal: Terminal, run_dir: Path) -> None:

@@ -1,6 +1,7 @@
 """One service over HTTP; what it answers is a value.
 
-`outcomes` tells what an answer means and is pure, `http` asks, `download` fetches.
+`outcomes` tells what an answer means and is pure, `sending` how far a request got;
+`http` asks, `download` fetches.
 Names are imported when they are first used, so that reading outcomes loads no httpx.
 """
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         usable_task_id,
     )
     from foxbatch.client.redaction import without_secrets
+    from foxbatch.client.sending import Sending
 
 __all__ = [
     "Accepted",
@@ -40,6 +42,7 @@ __all__ = [
     "PollOutcome",
     "PollTrouble",
     "Refused",
+    "Sending",
     "ServiceClient",
     "SubmitOutcome",
     "TaskError",
@@ -55,6 +58,7 @@ _HOME = {
     "ServiceClient": "http",
     "Fetched": "download",
     "FetchFailed": "download",
+    "Sending": "sending",
     "without_secrets": "redaction",
 }
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import ipaddress
 import re
 import zlib
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterator,
+    Mapping,
+)
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import anyio
@@ -16,12 +22,17 @@ import httpx
 
 from foxbatch.artifacts import Partial, extension_for, is_page, sniff
 from foxbatch.client.redaction import HIDDEN, Secrets, without_secrets
-from foxbatch.client.wording import in_words
+from foxbatch.client.wording import CONNECTION_ERRORS, in_words
 from foxbatch.provider import is_loopback
 
 MAX_FILE_BYTES = 8 << 30
 MAX_REDIRECTS = 5
 _PIECE_BYTES = 1 << 20
+
+# A file may take any time in total, but not come to rest: a server that drips would
+# keep one of few slots for ever.
+_REST_S = 60.0
+_LEAST_BYTES = 64 * 1024
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({401, 403, 404, 410})
@@ -99,10 +110,14 @@ async def fetch(
             return refused
         try:
             request = client.build_request("GET", url, headers=_resuming(target))
+            peer = _Peer(request.url, api_host, look_up=look_up)
+            request.extensions["trace"] = peer.hear
             outcome = await _one(client, request, target, expect_kind)
         except httpx.InvalidURL as error:
             return FetchFailed(f"no address: {error}", permanent=True)
-        except httpx.RequestError as error:
+        except _PrivatePeerError as error:
+            return _private(error.host)
+        except CONNECTION_ERRORS as error:
             return FetchFailed(in_words(error, secrets))
         if not isinstance(outcome, str):
             return outcome
@@ -157,18 +172,34 @@ async def _receive(
     stream: AsyncGenerator[bytes, None] = body.__aiter__()  # type: ignore[assignment]
     async with aclosing(stream) as chunks:
         try:
-            async for chunk in chunks:
-                for piece in unpack(chunk):
-                    target.append(piece)
-                    if target.size > MAX_FILE_BYTES:
-                        target.reset()
-                        return FetchFailed(
-                            f"more than {MAX_FILE_BYTES} bytes", permanent=True
-                        )
+            failure = await _take(chunks, unpack, target)
         except zlib.error:
             target.reset()
             return FetchFailed("it cannot be unpacked")
-    return _judge(target, expect_kind, content_type, total)
+    return failure or _judge(target, expect_kind, content_type, total)
+
+
+async def _take(
+    chunks: AsyncIterator[bytes],
+    unpack: Callable[[bytes], Iterator[bytes]],
+    target: Partial,
+) -> FetchFailed | None:
+    """Write all that comes; return why that ended early, if it did."""
+    came = 0  # over the connection, since the clock was set
+    with anyio.move_on_after(_REST_S) as patience:
+        async for chunk in chunks:
+            came += len(chunk)
+            if came >= _LEAST_BYTES:
+                came, patience.deadline = 0, anyio.current_time() + _REST_S
+            for piece in unpack(chunk):
+                target.append(piece)
+                if target.size > MAX_FILE_BYTES:
+                    target.reset()
+                    reason = f"more than {MAX_FILE_BYTES} bytes"
+                    return FetchFailed(reason, permanent=True)
+    if patience.cancelled_caught:
+        return FetchFailed(f"less than {_LEAST_BYTES} bytes came in {_REST_S:g} s")
+    return None
 
 
 def _unpacker(encoding: str) -> Callable[[bytes], Iterator[bytes]] | None:
@@ -219,6 +250,9 @@ def _begin(response: httpx.Response, target: Partial) -> int | FetchFailed | Non
         if found is None or found[1] is None or int(found[1]) != target.size or encoded:
             target.reset()
             return FetchFailed("another part of the file came than was asked for")
+        if target.size and not _same_version(headers, target.validator):
+            target.reset()
+            return FetchFailed("a part of another version of the file came")
         return None if found[2] is None else int(found[2])
     target.reset()
     target.validator = None if encoded else _validator(headers)
@@ -240,6 +274,12 @@ def _validator(headers: httpx.Headers) -> str | None:
     return modified
 
 
+def _same_version(headers: httpx.Headers, validator: str | None) -> bool:
+    """Return whether a part belongs to what is there already, as far as it says."""
+    said = [headers[name] for name in ("etag", "last-modified") if name in headers]
+    return not said or validator in said
+
+
 async def _refused(url: str, api_host: str, *, look_up: bool) -> FetchFailed | None:
     """Return why *url* is not asked at all, None if it may be."""
     try:
@@ -253,7 +293,49 @@ async def _refused(url: str, api_host: str, *, look_up: bool) -> FetchFailed | N
         return None
     if await _is_private(api_host, look_up=look_up):
         return None
+    return _private(host)
+
+
+def _private(host: str) -> FetchFailed:
     return FetchFailed(f"{host} is a private address", permanent=True)
+
+
+class _PrivatePeerError(Exception):
+    """A connection leads to a private address, whatever its name was said to be."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
+
+
+class _Peer:
+    """Looks at where the connection of one request really leads, before it is used.
+
+    A name may be answered with another address each time it is asked for: what was
+    looked up for it before need not be what is connected to.
+    """
+
+    def __init__(self, url: httpx.URL, api_host: str, *, look_up: bool) -> None:
+        self._host = url.raw_host.decode("ascii")
+        self._api_host, self._look_up = api_host, look_up
+        self._to: object = None
+
+    async def hear(self, step: str, details: Mapping[str, Any]) -> None:
+        """Take note of a step, as the `trace` of a request."""
+        if step == "connection.connect_tcp.started":
+            self._to = details.get("host")
+        if step != "connection.connect_tcp.complete":
+            return
+        # A proxy may be anywhere, and what it connects to is its own business.
+        if self._to != self._host or self._host == self._api_host:
+            return
+        stream = details["return_value"]
+        address = str(stream.get_extra_info("server_addr")[0]).partition("%")[0]
+        if _is_public(address):
+            return
+        if not await _is_private(self._api_host, look_up=self._look_up):
+            await stream.aclose()
+            raise _PrivatePeerError(self._host)
 
 
 async def _is_private(host: str, *, look_up: bool) -> bool:

@@ -25,7 +25,8 @@ from foxbatch.client.outcomes import (
     classify_submit,
     usable_task_id,
 )
-from foxbatch.client.wording import in_words
+from foxbatch.client.sending import Sending
+from foxbatch.client.wording import CONNECTION_ERRORS, in_words
 from foxbatch.clock import Clock
 from foxbatch.errors import UsageError
 from foxbatch.events import TaskId
@@ -38,13 +39,15 @@ MAX_REPLY_BYTES = 4 << 20
 # a minute: giving up early turns a slow answer into a held job. A poll is cheap to ask
 # again. A download may pause for a minute, but may take any time in total.
 _CONNECT_S = 10.0
-_SUBMIT = httpx.Timeout(60.0, connect=_CONNECT_S)
+_SUBMIT = httpx.Timeout(60.0, connect=_CONNECT_S, read=None)  # `_patiently` counts
 _POLL = httpx.Timeout(15.0, connect=_CONNECT_S)
 _DOWNLOAD = httpx.Timeout(60.0, connect=_CONNECT_S)
 
 # The timeouts above are per read; a service that drips must not hold a job for ever.
+_SILENT_SUBMIT_S = 60.0
 _WHOLE_SUBMIT_S = 180.0
 _WHOLE_POLL_S = 60.0
+_STEPS = 36
 
 # A server closes an idle connection when it likes. If that crosses a POST, nobody can
 # say whether it was read: so a connection is used again only while it is fresh.
@@ -109,35 +112,47 @@ class ServiceClient:
             with anyio.CancelScope(shield=True):
                 await client.aclose()
 
-    async def submit(self, endpoint: str, body: bytes) -> SubmitOutcome:
+    async def submit(
+        self, endpoint: str, body: bytes, sending: Sending | None = None
+    ) -> SubmitOutcome:
         """Send one POST and return what became of it. It is never repeated here.
 
-        Cancelled, it leaves a submission whose fate nobody knows: the caller records
-        that.
+        Cancelled, it leaves a submission whose fate nobody knows, unless *sending* does
+        (it follows this POST): the caller records that.
         """
+        sending = sending or Sending()
         request = self._submits.build_request(
             "POST",
             self._access.base_url + endpoint,
             content=body,
             headers={"Content-Type": "application/json"},
+            extensions={"trace": sending.hear},
         )
-        outcome: SubmitOutcome = Unknown(f"no whole answer in {_WHOLE_SUBMIT_S:g} s")
+        heard = anyio.Event()
         started = self._clock.monotonic()
         try:
-            with anyio.move_on_after(_WHOLE_SUBMIT_S):
-                outcome = await self._exchange_submit(request)
-        except _BEFORE_ANY_BYTE as error:
-            return NotSent(in_words(error, self._secrets))
-        except httpx.RequestError as error:
-            elapsed_s = self._clock.monotonic() - started
+            outcome = await _patiently(
+                partial(self._exchange_submit, request, heard), heard
+            )
+        except CONNECTION_ERRORS as error:
             words = in_words(error, self._secrets)
+            if _proves_nothing_left(error, sending):
+                return NotSent(words)
+            elapsed_s = self._clock.monotonic() - started
             if not isinstance(error, httpx.TimeoutException):  # which says how long
                 words += f" (after {elapsed_s:.1f} s)"
             return Unknown(words)
+        if outcome is None:
+            words = f"no answer within {_SILENT_SUBMIT_S:g} s"
+            if heard.is_set():
+                words = f"no whole answer in {_WHOLE_SUBMIT_S:g} s"
+            return NotSent(words) if sending.began is False else Unknown(words)
         return outcome
 
-    async def _exchange_submit(self, request: httpx.Request) -> SubmitOutcome:
-        response, body = await _exchange(self._submits, request)
+    async def _exchange_submit(
+        self, request: httpx.Request, heard: anyio.Event
+    ) -> SubmitOutcome:
+        response, body = await _exchange(self._submits, request, heard)
         if body is None:
             return Unknown(
                 f"status {response.status_code} with a body that is too long"
@@ -182,7 +197,7 @@ class ServiceClient:
                         secrets=self._secrets,
                     )
                 )
-        except httpx.RequestError as error:
+        except CONNECTION_ERRORS as error:
             return PollTrouble(in_words(error, self._secrets))
         return outcome
 
@@ -213,16 +228,70 @@ class ServiceClient:
             target.close()
 
 
+def _proves_nothing_left(error: Exception, sending: Sending) -> bool:
+    """Return whether no byte of the POST can have left before *error*.
+
+    What the connection tells counts. Another kind of error tells it where nothing was
+    heard of the connection.
+    """
+    if sending.began is None:
+        return isinstance(error, _BEFORE_ANY_BYTE)
+    return not sending.began
+
+
 async def _refuse_to_write(request: httpx.Request) -> None:
     if request.method != "GET":
         raise RuntimeError(f"{request.method} by a client that may only read")
 
 
+async def _patiently(
+    exchange: Callable[[], Awaitable[SubmitOutcome]], heard: anyio.Event
+) -> SubmitOutcome | None:
+    """Return what *exchange* does, or None where that takes too long.
+
+    It has longer once *heard* is set: an answer has begun.
+
+    Only time in which this process runs counts. One that was suspended for hours finds
+    the answer waiting, and a deadline that is long over would throw it away.
+    """
+    answer: SubmitOutcome | None = None
+    failure: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+
+        async def count_down() -> None:
+            await _pass(_SILENT_SUBMIT_S)
+            if heard.is_set():
+                await _pass(_WHOLE_SUBMIT_S - _SILENT_SUBMIT_S)
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(count_down)
+        try:
+            answer = await exchange()
+        except Exception as error:  # noqa: BLE001 the group would wrap it: raised below
+            failure = error
+        # Nothing from outside may throw the answer away on the way out.
+        tasks.cancel_scope.shield = True
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    return answer
+
+
+async def _pass(seconds: float) -> None:
+    """Wait in steps; one during which the process was suspended is no longer."""
+    for _ in range(_STEPS):
+        await anyio.sleep(seconds / _STEPS)
+
+
 async def _exchange(
-    client: httpx.AsyncClient, request: httpx.Request
+    client: httpx.AsyncClient,
+    request: httpx.Request,
+    heard: anyio.Event | None = None,
 ) -> tuple[httpx.Response, bytes | None]:
     """Send *request* and return the answer with its body, None if that is too long."""
     response = await client.send(request, stream=True, follow_redirects=False)
+    if heard is not None:
+        heard.set()
     body = bytearray()
     try:
         # Not `aiter_bytes`: it puts the connection away before it ends, and an answer

@@ -12,6 +12,10 @@ from foxbatch.client.redaction import Secrets, redact
 
 _BOUND = 300
 
+# A broken record of TLS in the middle of an answer comes out of httpx as it is.
+CONNECTION_ERRORS = (httpx.RequestError, ssl.SSLError)
+"""All that a request over a connection can end in."""
+
 # `{why}` is what the system or the library says, `{read}` and the like are the seconds
 # that were waited. The first class that fits counts.
 _WORDS: tuple[tuple[type[httpx.RequestError], str], ...] = (
@@ -33,13 +37,15 @@ _ENDS: Mapping[str, str] = {
 }
 
 
-def in_words(error: httpx.RequestError, secrets: Secrets = ()) -> str:
+def in_words(error: httpx.RequestError | ssl.SSLError, secrets: Secrets = ()) -> str:
     """Return what happened, without *secrets*; what nobody expects keeps its name."""
     text = _words(error, redact(str(error), secrets, bound=_BOUND).rstrip(". "))
     return redact(text, secrets, bound=_BOUND)
 
 
-def _words(error: httpx.RequestError, said: str) -> str:
+def _words(error: httpx.RequestError | ssl.SSLError, said: str) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"the encrypted connection broke: {_tls(error)}"
     if isinstance(error, httpx.RemoteProtocolError):
         for start, words in _ENDS.items():
             if said.startswith(start):

@@ -13,6 +13,7 @@ from foxbatch.canonical import Json
 
 MAX_FORM = 28  # characters of one axis value or label in a name
 MAX_STEP = 120  # characters of one step of an output path
+_MAX_STEP_BYTES = 240  # in UTF-8: of some scripts fewer characters fit in a name
 _MAX_INSERTED = 60  # characters of one value in an output path
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
@@ -46,9 +47,14 @@ def slug(text: str, limit: int) -> str:
 @functools.lru_cache(maxsize=256)
 def safe_step(text: str) -> str:
     """Return *text* as one folder or file name that every system accepts."""
-    cut = text if len(text) <= MAX_STEP else text[: MAX_STEP - 5]
+    encoded = text[: MAX_STEP + 1].encode("utf-8", "ignore")
+    fits = len(text) <= MAX_STEP and len(encoded) <= _MAX_STEP_BYTES
+    cut = text
+    if not fits:
+        encoded = text[: MAX_STEP - 5].encode("utf-8", "ignore")
+        cut = encoded[: _MAX_STEP_BYTES - 5].decode("utf-8", "ignore")
     cut = cut.strip(" ").rstrip(". ")
-    if len(text) > MAX_STEP:
+    if not fits:
         cut = f"{cut}-{fingerprint(text)}"
     return f"_{cut}" if not cut or _RESERVED.match(cut) else cut
 

@@ -244,17 +244,24 @@ async def run_batch(
             bench, most=most, detach=detach, stop_after_s=stop_after_s, go_on=go_on
         )
         outcome = await batch.work_through(plan)
+    except anyio.get_cancelled_exc_class():
+        # Told to stop at once. What was under way has left its facts.
+        _say_goodbye(bench, plan, bench.stop.reason or "interrupted")
+        raise
     except ExceptionGroup as group:
         expected, others = group.split(FoxbatchError)
         if expected is None or others is not None:
             raise
         raise _with_unrecorded(_telling(expected), bench) from group
-    state = bench.book.state
-    live = (bench.book.run,)
-    counts = Counter(state.phase(job.id, live) for job in plan.jobs)
-    ended = RunEnded(why=outcome.reason, counts={str(p): n for p, n in counts.items()})
-    bench.book.record(ended, durable=True)
+    _say_goodbye(bench, plan, outcome.reason)
     return outcome
+
+
+def _say_goodbye(bench: Bench, plan: Plan, why: Ending) -> None:
+    state, live = bench.book.state, (bench.book.run,)
+    counts = Counter(state.phase(job.id, live) for job in plan.jobs)
+    ended = RunEnded(why=why, counts={str(p): n for p, n in counts.items()})
+    bench.book.record(ended, durable=True)
 
 
 def _with_unrecorded(error: FoxbatchError, bench: Bench) -> FoxbatchError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 import anyio
@@ -15,7 +15,7 @@ from foxbatch.runner.bench import Bench
 from foxbatch.runner.gate import Halt
 from foxbatch.runner.submit import Purchase, Submitter
 
-GoOn: TypeAlias = Callable[[Projection], bool]
+GoOn: TypeAlias = Callable[[Projection], Awaitable[bool]]
 """Told what the rest is thought to cost; returns whether it is to be bought.
 
 It is only bought where it also fits, whatever the answer.
@@ -49,7 +49,7 @@ class Canary:
         """
         await self._measure()
         if self._bench.submitting and self._rest:
-            self._decide()
+            await self._decide()
         if self._bench.submitting:
             self._submitter.add(self._rest)
         else:
@@ -90,8 +90,11 @@ class Canary:
             await bench.change()
         return False
 
-    def _decide(self) -> None:
-        """Halt unless the rest fits and somebody agrees to it."""
+    async def _decide(self) -> None:
+        """Halt unless the rest fits and somebody agrees to it.
+
+        Meanwhile what was bought is watched and fetched.
+        """
         bench = self._bench
         some = [purchase.wanted for purchase in self._rest]
         if self._submitter.may_begin < len(some):
@@ -103,7 +106,7 @@ class Canary:
         )
         if not some:
             return  # the submitter lets the rest be
-        agreed = self._go_on(projection)
+        agreed = await self._go_on(projection)
         if bench.stop.reason:
             bench.submitting = False
         elif projection.shortage:

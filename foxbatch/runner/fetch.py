@@ -177,7 +177,8 @@ class Fetcher:
                 media=media,
                 mismatch=tuple(mismatches(media, wanted.request, kind=wanted.kind)),
             ),
-            durable=True,
+            # The last one is followed at once by the fact that the job is done.
+            durable=number < len(fetch.results.items),
         )
         return None
 

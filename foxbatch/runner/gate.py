@@ -2,8 +2,9 @@
 
 Two worries. One wrong address must not ruin a sweep, so the first POST goes alone, and
 the next ones too until one has a clear outcome. One outage must not either, so a row of
-unknown outcomes pauses submission and then probes it, one POST at a time. Plain
-arithmetic on the times it is given.
+unknown outcomes pauses submission and then probes it, one POST at a time. Where nobody
+is reached, one POST at a time finds out as well as all of them would. Plain arithmetic
+on the times it is given.
 """
 
 from __future__ import annotations
@@ -23,6 +24,13 @@ UNKNOWN_IN_A_ROW = 5
 
 PROBES_AFTER_S = (60.0, 120.0, 240.0, 480.0)
 """Seconds before each probe of a paused service; when all fail the batch halts."""
+
+UNREACHED_S = (0.25, 16.0)
+"""Seconds without a POST after one that reached nobody; doubles up to the second."""
+
+UNTRIED_S = 900.0
+"""Seconds between two troubles after which the first proves nothing: what fails is
+tried again in minutes, so nobody has tried in between."""
 
 
 class Answer(StrEnum):
@@ -76,9 +84,11 @@ class Gate:
         self._alone = True
         self._proven = False
         self._unknown_in_a_row = 0
+        self._unreached_in_a_row = 0
         self._failed_probes = 0
         self._trouble_since: float | None = None
         self._unreached_since: float | None = None
+        self._trouble_at = -math.inf
         self.not_before = -math.inf
         self.paused = False
 
@@ -97,8 +107,11 @@ class Gate:
         match answer:
             case Answer.GOOD | Answer.NO:
                 self._trust(resume=answer is Answer.GOOD)
-            case Answer.BUSY | Answer.UNREACHED:
-                return self.trouble(now, busy=answer is Answer.BUSY)
+            case Answer.BUSY:
+                return self.trouble(now, busy=True)
+            case Answer.UNREACHED:
+                self._grope(now)
+                return self.trouble(now, busy=False)
             case Answer.NO_ID if not self._proven:
                 return Halt(
                     "the first submission was answered without a task id of its own, "
@@ -119,6 +132,9 @@ class Gate:
         Without any answer patience is short. "Not now" is an answer, so a service
         that says it gets more patience, and one that then falls silent starts anew.
         """
+        if now - self._trouble_at > UNTRIED_S:  # suspended, perhaps for hours
+            self.reached()
+        self._trouble_at = now
         self._trouble_since = (
             now if self._trouble_since is None else self._trouble_since
         )
@@ -133,9 +149,18 @@ class Gate:
             return _too_long("stayed busy", retry.busy_s)
         return None
 
+    def _grope(self, now: float) -> None:
+        """Let the next POST go alone, and after a while."""
+        first_s, longest_s = UNREACHED_S
+        wait_s = min(longest_s, first_s * 2**self._unreached_in_a_row)
+        self._unreached_in_a_row += 1
+        self._alone = True
+        self.not_before = max(self.not_before, now + wait_s)
+
     def _trust(self, *, resume: bool) -> None:
         self.reached()
         self._proven = True
+        self._unreached_in_a_row = 0
         if resume or not self.paused:
             self._unknown_in_a_row = self._failed_probes = 0
             self._alone = self.paused = False

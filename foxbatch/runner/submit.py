@@ -22,7 +22,14 @@ import anyio.abc
 from foxbatch import canonical
 from foxbatch.budget import Ticket
 from foxbatch.canonical import JobId, Json
-from foxbatch.client import Accepted, NotSent, Refused, SubmitOutcome, Unknown
+from foxbatch.client import (
+    Accepted,
+    NotSent,
+    Refused,
+    Sending,
+    SubmitOutcome,
+    Unknown,
+)
 from foxbatch.errors import ExitCode, LedgerError
 from foxbatch.events import (
     AttemptId,
@@ -75,6 +82,13 @@ def answer_of(outcome: SubmitOutcome) -> Answer:
         case Unknown(evidence=evidence):
             success = evidence.status is not None and evidence.status // 100 == 2  # noqa: PLR2004
             return Answer.NO_ID if success else Answer.UNKNOWN
+
+
+def _interrupted(sending: Sending) -> SubmitOutcome:
+    """Return what a submission came to that was cancelled."""
+    if sending.began is False:
+        return NotSent("interrupted before it was sent")
+    return Unknown("interrupted before an answer came")
 
 
 def facts_of(
@@ -360,14 +374,15 @@ class Submitter:
         bench, wanted = self._bench, purchase.wanted
         outcome: SubmitOutcome = Unknown("foxbatch failed before an answer came")
         scope = anyio.CancelScope()
+        sending = Sending()
         self._under_way.add(scope)
         try:
             with scope:
                 try:
-                    outcome = await bench.client.submit(wanted.endpoint, body)
+                    outcome = await bench.client.submit(wanted.endpoint, body, sending)
                     outcome = self._plausible(outcome)
                 except anyio.get_cancelled_exc_class():
-                    outcome = Unknown("interrupted before an answer came")
+                    outcome = _interrupted(sending)
                     raise
         finally:
             # Also on the way out of a cancellation from outside: nothing is awaited.
@@ -411,6 +426,8 @@ class Submitter:
                 bench.governor.answered(began=began)
             halt = bench.gate.learn(answer, now, began=began)
             if halt is not None:
+                if isinstance(outcome, NotSent):
+                    halt = replace(halt, why=f"{halt.why}: {outcome.reason}")
                 bench.halt_submitting(halt)
         if isinstance(outcome, Accepted):
             self.accepted += 1

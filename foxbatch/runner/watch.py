@@ -62,6 +62,7 @@ class Watched:
         misses: Answers in a row that the task does not exist.
         missed_at: Monotonic time of the last of them.
         asked_again: How often its results had to be asked for once more.
+        asked_last: Whether it was asked after patience had ended.
     """
 
     wanted: JobPlanned
@@ -76,6 +77,7 @@ class Watched:
     misses: int = 0
     missed_at: float = -math.inf
     asked_again: int = 0
+    asked_last: bool = False
 
 
 def facts_of(
@@ -159,7 +161,12 @@ class Watcher:
     def add(self, watched: Watched, *, in_s: float) -> None:
         """Ask about a task in *in_s* seconds, and then until it is final."""
         self._bench.open(watched.wanted.job)
-        due = self._bench.clock.monotonic() + in_s
+        now, ends = (
+            self._bench.clock.monotonic(),
+            watched.since + self._bench.poll.wait_s,
+        )
+        # Old tasks are asked rarely: patience may end long before the next question.
+        due = min(now + in_s, max(now, ends))
         heapq.heappush(self._schedule, (due, next(self._ties), watched))
         self._changed.set()
         self._changed = anyio.Event()
@@ -169,7 +176,8 @@ class Watcher:
         bench = self._bench
         facts = facts_of(watched, view, valid_until=self._valid_until(watched))
         if facts:
-            bench.book.record(*facts, durable=view.state != "running")
+            # Where results are can be asked again; a failure may be bought again.
+            bench.book.record(*facts, durable=view.state == "failed")
         watched.word, watched.plain = view.word, view.empty and not watched.plain
         watched.faults = watched.misses = 0
         match view.state:
@@ -231,24 +239,29 @@ class Watcher:
                     continue
                 # Where questions pile up the heap keeps them, the most overdue first.
                 await self._room.acquire()
-                watched = heapq.heappop(self._schedule)[2]
-                tasks.start_soon(self._ask_with_room, watched)
+                due, _, watched = heapq.heappop(self._schedule)
+                tasks.start_soon(self._ask_with_room, watched, due)
 
-    async def _ask_with_room(self, watched: Watched) -> None:
+    async def _ask_with_room(self, watched: Watched, due: float) -> None:
         try:
-            await self._ask(watched)
+            await self._ask(watched, due)
         finally:
             self._room.release()
 
-    async def _ask(self, watched: Watched) -> None:
+    async def _ask(self, watched: Watched, due: float) -> None:
         bench = self._bench
-        watched_s = bench.clock.monotonic() - watched.since
+        # By when it was due: a machine that slept for hours asks late, once, before
+        # it gives up.
+        watched_s = due - watched.since
         # Whoever answered with nothing is asked plainly first, once: with little
         # patience every run would end before that question.
         asks_plainly = watched.plain and not watched.faults
         if watched_s >= bench.poll.wait_s and not asks_plainly:
-            self._end(watched, "patience")
-            return
+            if watched.asked_last:
+                self._end(watched, "patience")
+                return
+            # Nothing is given up unasked: patience may be shorter than the forecast.
+            watched.asked_last = True
         async with bench.governor.request() as begin:
             begin()
             began = bench.clock.monotonic()

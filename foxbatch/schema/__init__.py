@@ -7,7 +7,6 @@ explains. Keywords of our own, which other tools ignore:
     x-meant     right keys by wrong ones that people bring from elsewhere; the sentence
                 about all of them is x-hint-meant
     x-code      problem codes by keyword, where another than the usual one is better
-    x-not-yet   true or a sentence: specified, and not supported by this version
     x-notes     at the root: notes for values that are valid and may surprise
 """
 
@@ -107,7 +106,7 @@ class Checker:
 
     def __init__(self, schema: Schema) -> None:
         self._schema = dict(schema)
-        self._fast = _fast(_without_not_yet(self._schema))
+        self._fast = _fast(self._schema)
         self._worded = cast("dict[str, Json]", _worded(self._schema))
 
     def is_valid(self, value: Json) -> bool:
@@ -196,7 +195,7 @@ class Checker:
         from jsonschema.validators import Draft202012Validator, extend, validator_for
 
         base = validator_for(self._worded, default=Draft202012Validator)
-        words = {"x-not-yet": _not_yet, "pattern": _pattern}
+        words = {"pattern": _pattern}
         kind = extend(base, words)  # type: ignore[no-untyped-call]
         return cast("Validator", kind(self._worded))
 
@@ -247,17 +246,6 @@ def _note(note: dict[str, Json], locate: Locate, *, key: bool = False) -> Proble
 _SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "N": Severity.NOTE}
 
 
-def _without_not_yet(schema: Json) -> Json:
-    """Return *schema* with everything that is not supported yet made invalid."""
-    if isinstance(schema, list):
-        return [_without_not_yet(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "x-not-yet" in schema:
-        return False
-    return {key: _without_not_yet(value) for key, value in schema.items()}
-
-
 def _worded(schema: Json) -> Json:
     """Return *schema* with `false` properties spelled so that errors say where."""
     if isinstance(schema, list):
@@ -292,11 +280,3 @@ def _pattern(
 @functools.lru_cache(maxsize=256)
 def _matcher(pattern: str) -> jsonschema_rs.Validator:
     return _fast({"pattern": pattern})
-
-
-def _not_yet(
-    _validator: object, _sentence: object, _instance: object, _schema: object
-) -> Iterator[ValidationError]:
-    from jsonschema.exceptions import ValidationError
-
-    yield ValidationError("not supported yet")

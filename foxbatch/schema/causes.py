@@ -54,17 +54,15 @@ def _keys_fit_none(
 
 def _distance(causes: Sequence[ValidationError]) -> tuple[int, int, int]:
     """Return how far a value is from an alternative; the nearest is explained."""
-    # Whatever is only unsupported was certainly meant; a missing or unknown key says
-    # that another form was.
+    # A missing or unknown key says that another form was meant.
     shape = {"required", "additionalProperties"}
     wrong_shape = sum(cause.validator in shape for cause in causes)
-    others = sum(cause.validator != "x-not-yet" for cause in causes)
     deepest = max(len(cause.absolute_path) for cause in causes)
-    return wrong_shape, others, -deepest
+    return wrong_shape, len(causes), -deepest
 
 
 # At one place only the first of these is said; the others follow from it.
-_FIRST = ("x-not-yet", "not", "type", "const", "enum")
+_FIRST = ("not", "type", "const", "enum")
 
 
 def roots(errors: Sequence[ValidationError]) -> Iterator[ValidationError]:
@@ -140,5 +138,5 @@ def known(schema: object) -> list[str]:
     return [
         key
         for key, value in properties.items()
-        if not (isinstance(value, dict) and {"x-not-yet", "not"}.intersection(value))
+        if not (isinstance(value, dict) and "not" in value)
     ]

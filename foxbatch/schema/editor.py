@@ -102,7 +102,7 @@ _VALUES = frozenset({"enum", "const", "default", "examples", "defaultSnippets"})
 
 
 def _plain(schema: Json) -> Json:
-    """Return *schema* without what only foxbatch understands, or does not do yet."""
+    """Return *schema* without what only foxbatch understands."""
     if isinstance(schema, list):
         return [_plain(item) for item in schema]
     if not isinstance(schema, dict):
@@ -110,14 +110,10 @@ def _plain(schema: Json) -> Json:
     new: _Object = {}
     for keyword, value in schema.items():
         if keyword in _BY_NAME and isinstance(value, dict):
-            new[keyword] = {k: _plain(v) for k, v in value.items() if _is_built(v)}
+            new[keyword] = {k: _plain(v) for k, v in value.items()}
         elif not keyword.startswith("x-"):
             new[keyword] = value if keyword in _VALUES else _plain(value)
     return _for_editors(schema, new)
-
-
-def _is_built(schema: Json) -> bool:
-    return not (isinstance(schema, dict) and "x-not-yet" in schema)
 
 
 def _for_editors(schema: Schema, plain: _Object) -> _Object:

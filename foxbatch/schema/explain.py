@@ -82,8 +82,6 @@ class Explanation:
         match keyword:
             case "not":
                 yield self._not_allowed()
-            case "x-not-yet":
-                yield self._not_yet()
             case "additionalProperties" | "unevaluatedProperties":
                 yield from map(self._unknown, extras(self._error))
             case "required":
@@ -188,14 +186,6 @@ class Explanation:
         always = self._limit == {}
         message = f"{self._place} is not allowed {'here' if always else 'as it is'}"
         return self._problem("E-NOT-ALLOWED", message, key=True)
-
-    def _not_yet(self) -> Problem:
-        # A rule ("if … then") is about this value, anything else about its key.
-        by_value = "then" in list(self._error.absolute_schema_path)[-2:-1]
-        value = f" {show(self._value)}" if by_value else ""
-        message = f"{self._place}{value} is not supported yet"
-        said = self._limit if isinstance(self._limit, str) else ""
-        return self._problem("E-NOT-YET", message, said, key=True)
 
     def _bad_name(self) -> Problem:
         name = str(self._value)

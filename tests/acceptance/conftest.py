@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 import av
+import httpx
 import pytest
 
 
@@ -51,6 +54,25 @@ class Shell:
         return subprocess.CompletedProcess(
             arguments, process.returncode, stdout, stderr
         )
+
+
+@contextmanager
+def served_sandbox(shell: Shell, *arguments: str) -> Iterator[str]:
+    """Serve a sandbox of its own process; give its address."""
+    with shell.start("sandbox", "--state", "state", *arguments) as process:
+        try:
+            assert process.stdout is not None
+            url: str = json.loads(process.stdout.readline())["url"]
+            yield url
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+def stats(url: str) -> dict[str, object]:
+    reply = httpx.get(f"{url}/sandbox/stats")
+    found: dict[str, object] = reply.raise_for_status().json()
+    return found
 
 
 MakeShell: TypeAlias = Callable[..., Shell]

@@ -6,8 +6,7 @@ import json
 import shutil
 
 from foxbatch import api
-from tests.acceptance.conftest import MakeShell
-from tests.acceptance.test_crashes import served_sandbox, stats
+from tests.acceptance.conftest import MakeShell, served_sandbox, stats
 
 JOBS = 24
 MANIFEST = """\

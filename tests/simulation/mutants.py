@@ -172,11 +172,13 @@ def _no_lock() -> AbstractContextManager[object]:
 def _resend_on_timeout() -> AbstractContextManager[object]:
     whole = http.ServiceClient._exchange_submit  # noqa: SLF001
 
-    async def twice(self: http.ServiceClient, request: httpx.Request) -> SubmitOutcome:
+    async def twice(
+        self: http.ServiceClient, request: httpx.Request, heard: anyio.Event
+    ) -> SubmitOutcome:
         try:
-            return await whole(self, request)
+            return await whole(self, request, heard)
         except (httpx.ReadTimeout, httpx.ReadError):
-            return await whole(self, request)
+            return await whole(self, request, heard)
 
     return _swap(http.ServiceClient, "_exchange_submit", twice)
 

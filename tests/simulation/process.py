@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from foxbatch.client import ServiceClient
 from foxbatch.events import RunId
 from foxbatch.ledger import LedgerWriter
 from foxbatch.lifecycle import BatchState
+from foxbatch.processes import Process as Identity
 from foxbatch.runner import Book
 from tests.simulation.disk import Act, CrashedError, Disk
 from tests.simulation.scenario import Crash, DiskFault
@@ -27,6 +29,10 @@ from tests.simulation.service import Network
 START = datetime(2026, 1, 1, tzinfo=UTC)
 _MOST_STEPS = 400_000
 _LOOKED_EVERY = 50
+
+
+ME = Identity(host=socket.gethostname(), pid=4711)
+"""The same in every process that replays a seed."""
 
 
 class WallClock:
@@ -189,7 +195,7 @@ class Process:
             (settling, "LedgerWriter", writers),
             (settling, "new_run_id", self._run_id),
             (provenance, "ask_git", lambda *_: None),
-            (provenance, "os", SimpleNamespace(getpid=lambda: 4711)),
+            (provenance, "this_process", lambda: ME),
         ]
         with ExitStack() as stack:
             for place, name, value in swaps:

@@ -16,6 +16,7 @@ Outage: TypeAlias = Callable[[float], tuple[bool, float | None]]
 """From the Unix time: are connections refused, and when does that change."""
 
 _BACKLOG = 1024
+_TRY_AGAIN_S = 0.05
 
 
 class Doors:
@@ -35,7 +36,7 @@ class Doors:
     ) -> None:
         self._server = server
         self._outage = outage
-        self._bound = _bound(host, port)
+        self._bound: socket.socket | None = _bound(host, port)
         self._address: tuple[str, int] = self._bound.getsockname()[:2]
         self._listening: asyncio.Server | None = None
         self._news = asyncio.Event()
@@ -79,20 +80,34 @@ class Doors:
         """Stop listening for good."""
         if self._listening is not None:
             self._listening.close()
-        self._bound.close()
+        if self._bound is not None:
+            self._bound.close()
 
     async def _open(self) -> None:
         loop = asyncio.get_running_loop()
+        while self._bound is None:
+            self._bound = self._take()
+            if self._bound is None:
+                await asyncio.sleep(_TRY_AGAIN_S)
         self._listening = await loop.create_server(
             self._server, sock=self._bound, backlog=_BACKLOG
         )
         self.shut = False
 
+    def _take(self) -> socket.socket | None:
+        """Bind our address once more; None where it is taken for a moment.
+
+        The system may give a port that nobody holds to a connection that begins.
+        """
+        with contextlib.suppress(OSError):
+            return _bound(*self._address)
+        return None
+
     def _close(self) -> None:
         if self._listening is not None:
             self._listening.close()
         self.shut = True
-        self._bound = _bound(*self._address)
+        self._bound = self._take()
         for connection in self._server.connections:
             if connection in self.busy:
                 connection.close()  # after its reply
