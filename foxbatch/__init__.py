@@ -31,7 +31,7 @@ The modules, in a good order to read them:
     client      one service over HTTP; what it answers is a value
     artifacts   files whole or not at all, checked by what they contain
     runner      decide, act, record, repeat
-    results     one record per job
+    results     one record per job, for people, tables and SQL
     sandbox     a pretend service that behaves, and misbehaves on purpose
     api         one run, from manifest to records
     cli         arguments in, exit code out
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         collect,
         expand,
         load_manifest,
+        load_results,
         plan,
         read_ledger,
         results as read_results,
@@ -86,6 +87,7 @@ __all__ = [
     "collect",
     "expand",
     "load_manifest",
+    "load_results",
     "plan",
     "read_ledger",
     "read_results",
@@ -109,6 +111,7 @@ _HOME = {
     "collect": "foxbatch.api",
     "expand": "foxbatch.api",
     "load_manifest": "foxbatch.api",
+    "load_results": "foxbatch.api",
     "plan": "foxbatch.api",
     "read_ledger": "foxbatch.api",
     "read_results": "foxbatch.api",

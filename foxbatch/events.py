@@ -327,6 +327,7 @@ class StatusSeen(AttemptFact, frozen=True, tag="status.seen"):
         status: The word itself.
         state: What it means.
         known: Whether the provider file knows the word; otherwise it means running.
+        queued: Whether the word means that work on it has not begun.
         progress: 0 to 100 where given.
         credits: What the service reports as reserved, in its unit.
         reply: Raw body of a final answer, bounded and redacted.
@@ -335,6 +336,7 @@ class StatusSeen(AttemptFact, frozen=True, tag="status.seen"):
     status: str
     state: State
     known: bool = True
+    queued: bool = False
     progress: float | None = None
     credits: float | None = None
     reply: str = ""

@@ -221,30 +221,66 @@ def read_facts(path: Path, *, on_torn: Callable[[str], None]) -> Iterator[Event]
     Raises:
         LedgerError: A line in it is damaged, out of order, or from a newer foxbatch.
     """
-    lane: Lane | None = None
-    torn = False
-    for number, line, last in _lines(path):
-        whole = line
-        if last:
-            # NULs: the size of the file came to the disk, what was written did not.
-            whole = line.rstrip(b"\0")
-            torn = whole != line
-            if not whole:
-                break
-        try:
-            event = decode(whole)
-        except NewerError as error:
-            raise _too_new(path, number, error) from None
-        except ValueError as error:
-            if last and not whole.endswith(b"\n"):
-                torn = True
-                break
-            raise _damaged(path, number, str(error)) from None
-        lane = lane or Lane(event.run, lambda: _readable(path))
-        _check_place(path, number, event, lane)
-        yield event
-    if torn:
+    tail = LedgerTail(path)
+    yield from tail.news()
+    if tail.torn:
         on_torn(path.name)
+
+
+class LedgerTail:
+    """Reads one ledger file again and again, each time only what is new in it.
+
+    Attributes:
+        read_bytes: How much of the file was understood.
+        torn: Whether there was an unfinished last line behind that.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.read_bytes = 0
+        self.torn = False
+        self._count = 0
+        self._lane: Lane | None = None
+        self._unended = False  # the last line was whole, its line feed may yet come
+
+    def news(self) -> Iterator[Event]:
+        """Yield the facts that were appended since.
+
+        Raises:
+            LedgerError: A line is damaged, out of order, or from a newer foxbatch.
+        """
+        self.torn = False
+        for line, last in _lines(self.path, self.read_bytes):
+            # NULs: the size of the file came to the disk, what was written did not.
+            whole = line.rstrip(b"\0") if last else line
+            self.torn = whole != line
+            if self._unended and whole == b"\n":
+                self._unended = False
+                self.read_bytes += 1
+                continue
+            event = self._decoded(whole, last=last) if whole else None
+            if event is None:
+                return
+            self._count += 1
+            self.read_bytes += len(whole)
+            self._unended = not whole.endswith(b"\n")
+            yield event
+
+    def _decoded(self, line: bytes, *, last: bool) -> Event | None:
+        """Return the fact of the next line; None for one that is not finished."""
+        number = self._count + 1
+        try:
+            event = decode(line)
+        except NewerError as error:
+            raise _too_new(self.path, number, error) from None
+        except ValueError as error:
+            if last and not line.endswith(b"\n"):
+                self.torn = True
+                return None
+            raise _damaged(self.path, number, str(error)) from None
+        self._lane = self._lane or Lane(event.run, lambda: _readable(self.path))
+        _check_place(self.path, number, event, self._lane)
+        return event
 
 
 def _readable(path: Path) -> Iterator[Event]:
@@ -255,24 +291,25 @@ def _readable(path: Path) -> Iterator[Event]:
                 yield decode(line)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
-    """Yield the lines of a file, numbered from 1, and whether each is the last one.
+def _lines(path: Path, start: int) -> Iterator[tuple[bytes, bool]]:
+    """Yield the lines of a file from byte *start*, and whether each is the last one.
 
     A block at a time: a million facts are three times as long as what is known then.
     """
-    number, kept = 0, b""
+    kept = b""
     try:
         with path.open("rb", buffering=0) as file:
+            file.seek(start)
             while block := file.read(_BLOCK_BYTES):
                 # The last line is kept back, also if it looks whole: a line feed may
                 # follow its carriage return, or NULs that belong to the end.
                 *lines, kept = (kept + block).splitlines(keepends=True)
-                for number, line in enumerate(lines, start=number + 1):  # noqa: B020
-                    yield number, line, False
+                for line in lines:
+                    yield line, False
     except OSError as error:
         raise _cannot_read(path, error) from error
     if kept:
-        yield number + 1, kept, True
+        yield kept, True
 
 
 def _cannot_read(path: Path, error: OSError) -> LedgerError:

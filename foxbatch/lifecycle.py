@@ -267,8 +267,9 @@ class Attempt:
 
     The optional facts hold the latest one of their kind by (at, run, seq), except
     `accepted` and `settled`, where the earliest stands, and `failed`, where the word
-    that results have expired outranks what the service said. `heard_at` is when the
-    last of them happened.
+    that results have expired outranks what the service said. `running` is the earliest
+    status that means that the service works on it. `heard_at` is when the last of them
+    happened.
     """
 
     id: AttemptId
@@ -281,6 +282,7 @@ class Attempt:
     unknown: SubmitUnknown | None = None
     settled: SubmitSettled | None = None
     status: StatusSeen | None = None
+    running: StatusSeen | None = None
     results: ResultsSeen | None = None
     failed: JobFailed | None = None
     succeeded: JobSucceeded | None = None
@@ -435,6 +437,8 @@ class Attempt:
         self.watch = _later(self.watch, event)
         if isinstance(event, StatusSeen):
             self.status = _later(self.status, event)
+            if event.state == "running" and not event.queued:
+                self.running = _earlier(self.running, event)
             if event.state == "failed":
                 self.remote = max(self.remote, Remote.FAILED)
 

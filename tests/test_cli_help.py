@@ -251,7 +251,14 @@ class TestDoctor:
 
         names = [check["name"] for check in found["checks"]]
         assert found["ok"] is True
-        assert names[:5] == ["python", "media", "sandbox", "disk", "clock"]
+        assert names[:6] == [
+            "python",
+            "media",
+            "sandbox",
+            "analytics",
+            "disk",
+            "clock",
+        ]
 
     def test_env_file_that_git_would_commit_is_warned_of(self, type_: Type) -> None:
         if subprocess.run(["git", "init", "-q"], check=False).returncode:

@@ -26,6 +26,7 @@ from foxbatch.errors import (
 from foxbatch.events import BatchHalted, Event, RunId, SubmitIntended, encode
 from foxbatch.ledger import (
     DirLock,
+    LedgerTail,
     LedgerWriter,
     last_writer,
     live_runs,
@@ -806,3 +807,69 @@ class TestWhoIsAlive:
 
         kept(folder, encode(file_of(LATER_RUN, [STARTED], start_s=60)[0]), "2.jsonl")
         assert last_writer(folder) == f"process 4711 on {HERE.host}, started {at(61)}"
+
+
+class TestTail:
+    """Reads a file again and again, each time only what is new in it."""
+
+    def test_only_what_is_new_is_read(self, tmp_path: Path) -> None:
+        path = tmp_path / "tail.jsonl"
+        path.write_bytes(LINES[0])
+        tail = LedgerTail(path)
+
+        first = list(tail.news())
+        nothing = list(tail.news())
+        with path.open("ab") as file:
+            file.write(LINES[1] + LINES[2])
+        rest = list(tail.news())
+
+        assert [fact.seq for fact in first] == [1]
+        assert nothing == []
+        assert [fact.seq for fact in rest] == [2, 3]
+        assert tail.read_bytes == path.stat().st_size
+
+    def test_a_line_that_is_being_written_is_read_when_it_is_whole(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "tail.jsonl"
+        path.write_bytes(LINES[0] + LINES[1][:20])
+        tail = LedgerTail(path)
+
+        first = list(tail.news())
+        torn = tail.torn
+        path.write_bytes(LINES[0] + LINES[1])
+        rest = list(tail.news())
+
+        assert [fact.seq for fact in first] == [1]
+        assert torn
+        assert [fact.seq for fact in rest] == [2]
+        assert not tail.torn
+
+    def test_a_line_counts_once_also_when_its_end_comes_later(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "tail.jsonl"
+        path.write_bytes(LINES[0] + LINES[1].rstrip(b"\n"))
+        tail = LedgerTail(path)
+
+        first = list(tail.news())
+        again = list(tail.news())
+        path.write_bytes(LINES[0] + LINES[1] + LINES[2])
+        rest = list(tail.news())
+
+        assert [fact.seq for fact in first] == [1, 2]
+        assert again == []
+        assert [fact.seq for fact in rest] == [3]
+
+    def test_damage_behind_what_was_read_is_told_with_its_line(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "tail.jsonl"
+        path.write_bytes(LINES[0])
+        tail = LedgerTail(path)
+        list(tail.news())
+
+        path.write_bytes(LINES[0] + LINES[2])
+
+        with pytest.raises(LedgerError, match=r"tail.jsonl:2: seq is 3"):
+            list(tail.news())

@@ -625,6 +625,21 @@ def test_the_newest_file_of_an_item_stands() -> None:
     assert attempt.artifacts[1].bytes == 5
 
 
+def test_the_service_began_when_any_file_first_says_so() -> None:
+    queued = msgspec.structs.replace(STATUS, status="pending", queued=True)
+    first = stamped(STATUS, run=LATER_RUN, seq=1, at_s=2)
+    facts = [
+        stamped(queued, seq=1, at_s=1),
+        first,
+        stamped(STATUS, seq=2, at_s=3),
+        stamped(REMOTE_FAILED, seq=3, at_s=4),
+    ]
+
+    for order in (facts, facts[::-1]):
+        assert fold(order).jobs[JOB].attempts[FIRST].running == first
+    assert attempt_after(ACCEPTED, queued, REMOTE_FAILED).running is None
+
+
 def test_facts_are_ordered_by_time_then_run_then_place() -> None:
     facts = [
         stamped(STATUS, run=RUN, seq=2, at_s=1),

@@ -18,10 +18,12 @@ from foxbatch.events import (
     AttemptId,
     Event,
     JobFailed,
+    JobPlanned,
     JobSucceeded,
     MediaFacts,
     ResultItem,
     ResultsSeen,
+    StatusSeen,
     SubmitAccepted,
     SubmitIntended,
     SubmitSettled,
@@ -30,7 +32,16 @@ from foxbatch.events import (
     WatchEnded,
 )
 from foxbatch.lifecycle import Phase
-from foxbatch.results import Failure, Record, Times, records, write_csv, write_jsonl
+from foxbatch.results import (
+    Failure,
+    Record,
+    Table,
+    Times,
+    flatten,
+    records,
+    write_csv,
+    write_jsonl,
+)
 from tests.runner_harness import RUN, World, many, state_of
 
 JOB, OTHER, THIRD = many(3)
@@ -83,9 +94,13 @@ def record_of(*facts: Event, live: bool = False) -> Record:
     return record
 
 
+def table_of(*found: Record) -> Table:
+    return flatten([("runs/sea", found)]).results
+
+
 def rows_of(*found: Record) -> list[Mapping[str, str]]:
     stream = io.StringIO()
-    write_csv(found, stream)
+    write_csv(table_of(*found), stream)
     stream.seek(0)
     return list(csv.DictReader(stream))
 
@@ -104,8 +119,29 @@ class TestRecord:
     def test_says_when_things_happened(self) -> None:
         times = record_of(*STORY).times
 
-        at = [f"2026-01-01T00:00:{second:02d}.000Z" for second in (1, 2, 3, 4, 6)]
-        assert times == Times(*at)
+        planned, submitted, accepted, completed, downloaded = (
+            f"2026-01-01T00:00:{second:02d}.000Z" for second in (1, 2, 3, 4, 6)
+        )
+        assert times == Times(
+            planned=planned,
+            submitted=submitted,
+            accepted=accepted,
+            running=None,
+            completed=completed,
+            downloaded=downloaded,
+        )
+
+    def test_says_when_the_service_was_first_seen_to_work_on_it(self) -> None:
+        queued = StatusSeen(
+            job=ID, attempt=FIRST, status="pending", state="running", queued=True
+        )
+        works = StatusSeen(job=ID, attempt=FIRST, status="working", state="running")
+
+        record = record_of(JOB, INTENDED, ACCEPTED, queued, works, RESULTS)
+        waits = record_of(JOB, INTENDED, ACCEPTED, queued)
+
+        assert record.times.running == "2026-01-01T00:00:05.000Z"
+        assert waits.times.running is None
 
     def test_of_a_job_that_nothing_happened_to(self) -> None:
         record = record_of(JOB)
@@ -194,6 +230,139 @@ def test_what_is_being_submitted_now_has_no_error() -> None:
     assert (record.phase, record.error) == (Phase.SUBMITTING, None)
 
 
+class TestWhatTheServiceDid:
+    """What it says of itself, and where that is not what was asked for."""
+
+    @staticmethod
+    def with_results(
+        job: JobPlanned = JOB, items: tuple[ResultItem, ...] = (), **fields: object
+    ) -> Record:
+        results = msgspec.structs.replace(
+            RESULTS, items=items, reported_model=None, **fields
+        )
+        return record_of(job, INTENDED, ACCEPTED, results, stored(1), DONE)
+
+    def test_what_it_reports_is_kept_as_it_was(self) -> None:
+        said = {"seed": 7, "queue": {"place": 3}}
+
+        record = self.with_results(extras=said)
+
+        assert (record.seed, record.reported) == (7, said)
+
+    @pytest.mark.parametrize("seed", [True, "7", None, 1.5], ids=repr)
+    def test_a_seed_is_a_whole_number(self, seed: object) -> None:
+        assert self.with_results(extras={"seed": seed}).seed is None
+
+    def test_reasons_come_from_the_task_and_its_items_each_once(self) -> None:
+        items = (
+            ResultItem(url="http://x", extras={"degraded_reason": "busy"}),
+            ResultItem(url="http://y", extras={"degraded_reason": "smaller"}),
+            ResultItem(url="http://z"),
+        )
+
+        record = self.with_results(items=items, extras={"degraded": ["busy", ""]})
+
+        assert record.degraded == ("busy", "smaller")
+        assert record.flags == (
+            "less than what was asked for: busy",
+            "less than what was asked for: smaller",
+        )
+
+    def test_a_file_has_what_was_said_of_it(self) -> None:
+        items = (ResultItem(url="http://x", extras={"map_type": "depth"}),)
+
+        (file,) = self.with_results(items=items).artifacts
+        (without,) = self.with_results().artifacts
+
+        assert (file.reported, without.reported) == ({"map_type": "depth"}, {})
+
+    @pytest.mark.parametrize(
+        ("date", "moment"),
+        [
+            ("Thu, 26 Nov 2026 22:32:54 GMT", "2026-11-26T22:32:54.000Z"),
+            ("Thu, 26 Nov 2026 22:32:54 +0200", "2026-11-26T20:32:54.000Z"),
+            ("Thu, 26 Nov 2026 22:32:54", None),
+            ("Thu, 26 Nov 99999 22:32:54 GMT", None),
+            ("Fri, 31 Dec 9999 23:59:59 -2300", None),
+            ("yesterday", None),
+            ("", None),
+        ],
+    )
+    def test_its_date_is_a_moment_or_nothing(
+        self, date: str, moment: str | None
+    ) -> None:
+        accepted = msgspec.structs.replace(ACCEPTED, headers={"date": date})
+
+        assert record_of(JOB, INTENDED, accepted).reported_at == moment
+
+    @pytest.mark.parametrize(
+        ("asked", "got", "flags"),
+        [
+            (7, 7, ()),
+            (7, 9, ("asked for seed 7, got 9",)),
+            (0, 9, ("asked for seed 0, got 9",)),
+            (-1, 9, ()),
+            (None, 9, ()),
+            (7, None, ()),
+        ],
+    )
+    def test_another_seed_is_flagged(
+        self, asked: int | None, got: int | None, flags: tuple[str, ...]
+    ) -> None:
+        job = msgspec.structs.replace(JOB, request={**JOB.request, "seed": asked})
+
+        assert self.with_results(job, extras={"seed": got}).flags == flags
+
+    def test_what_a_file_is_not_is_flagged_once(self) -> None:
+        said = ("asked for 8 s, got 4 s",)
+
+        record = record_of(*STORY[:3], stored(1, said), stored(2, said), DONE)
+
+        assert record.flags == said
+
+
+class TestModels:
+    @staticmethod
+    def flags_of(*models: str | None) -> list[tuple[str, ...]]:
+        """Return the flags of like jobs, each made with one of *models*."""
+        facts: list[Event] = []
+        for number, (job, model) in enumerate(
+            zip(many(len(models)), models, strict=True)
+        ):
+            attempt = AttemptId(f"run-{number}")
+            results = msgspec.structs.replace(
+                RESULTS, job=job.job, attempt=attempt, reported_model=model
+            )
+            facts += [job, results]
+        return [record.flags for record in records(state_of(*facts))]
+
+    def test_the_model_that_was_asked_for_is_no_news(self) -> None:
+        assert self.flags_of(JOB.model, JOB.model, None) == [(), (), ()]
+
+    def test_another_model_is_flagged(self) -> None:
+        assert (
+            self.flags_of("veo-9", "veo-9")
+            == [(f"asked for model {JOB.model}, got veo-9",)] * 2
+        )
+
+    def test_a_change_among_like_jobs_is_flagged_where_it_is_rarer(self) -> None:
+        usual, rare = (
+            (f"asked for model {JOB.model}, got veo-9",),
+            (
+                f"asked for model {JOB.model}, got veo-8",
+                "made with veo-8, other jobs with veo-9",
+            ),
+        )
+
+        assert self.flags_of("veo-9", "veo-8", "veo-9") == [usual, rare, usual]
+
+    def test_of_equally_many_the_order_of_jobs_decides_nothing(self) -> None:
+        first = self.flags_of("veo-8", "veo-9")
+        other = self.flags_of("veo-9", "veo-8")
+
+        assert first == other[::-1]
+
+
 class TestOrder:
     def test_wanted_jobs_come_first_as_declared_and_others_as_written_down(
         self,
@@ -219,9 +388,10 @@ class TestJsonLines:
 
         first, second = map(json.loads, path.read_text().splitlines())
         assert list(first) == [
-            "job", "spec", "name", "phase", "model", "cell", "prompt", "repeat",
+            "job", "spec", "name", "phase", "model", "kind", "cell", "prompt", "repeat",
             "request", "task", "attempts", "times", "latency_s", "credits",
-            "reported_model", "request_id", "also", "artifacts", "error", "manifest",
+            "reported_model", "seed", "degraded", "request_id", "reported_at",
+            "reported", "flags", "also", "artifacts", "error", "manifest",
         ]  # fmt: skip
         assert first == json.loads(json.dumps(record_of(*STORY).to_json()))
         assert second["phase"] == "new"
@@ -265,7 +435,8 @@ class TestCsv:
     def test_a_row_names_what_a_table_needs(self) -> None:
         (row,) = rows_of(record_of(*STORY))
 
-        assert (row["job"], row["phase"], row["credits"]) == (ID, "done", "28")
+        assert (row["run"], row["job"], row["phase"]) == ("runs/sea", ID, "done")
+        assert row["credits"] == "28.0"
         assert (row["prompt.text"], row["param.duration"]) == ("Fox number 0", "4")
         assert row["param.generate_audio"] == "false"
         assert row["artifact.path"] == "artifacts/clip-1.mp4"
@@ -299,14 +470,14 @@ class TestCsv:
         first, second = rows_of(record_of(merged), record_of(OTHER))
 
         assert json.loads(first["also"])[0]["spec"] == "shore"
-        assert second["also"] == ""
+        assert second["also"] == "[]"
 
     def test_a_job_without_a_prompt_is_a_row_too(self) -> None:
         bare = msgspec.structs.replace(JOB, prompt=None, cell={"take": 2})
 
         (row,) = rows_of(record_of(bare))
 
-        assert "prompt.text" not in row
+        assert row["prompt.text"] == ""
         assert row["cell.take"] == "2"
 
 

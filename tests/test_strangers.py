@@ -101,7 +101,15 @@ def test_a_link_that_waits_for_a_new_file_is_not_written_through(
 
 @pytest.mark.parametrize(
     "name",
-    ["ledger", "manifests", "results.jsonl", ".sandbox", ".lock", "artifacts"],
+    [
+        "ledger",
+        "manifests",
+        "results.jsonl",
+        ".sandbox",
+        ".posters",
+        ".lock",
+        "artifacts",
+    ],
 )
 async def test_a_run_directory_keeps_its_files_to_itself(
     checkout: Path, name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -10,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 
 from foxbatch import api
+from foxbatch.api.changes import not_as_asked
 from foxbatch.ledger import DirLock
+from foxbatch.results import Record
 from tests.cli import MANIFEST, Type
+from tests.test_results import JOB, record_of
 
 OPTIONS = api.RunOptions(speed=500, environ={"PATH": ""})
 FAILING = MANIFEST.replace("A stormy sea", '"A sea [sandbox:fail service_error]"')
@@ -117,6 +122,112 @@ def test_a_file_that_is_not_what_was_stored_is_told(
     assert (kind, where) == ("artifact", path)
     assert words in said
     assert ("last changed" in said) is (spoil is not missing)
+
+
+def restored(place: Place) -> None:
+    changed(place)
+    os.utime(place.video, (0, 0))
+
+
+def renamed(place: Place) -> None:
+    place.video.rename(place.video.with_name("the best one.mp4"))
+
+
+def strange(place: Place) -> None:
+    for name in ("mine.txt", "yours.txt"):
+        (place.path / name).write_text("mine")
+
+
+def all_at_once(place: Place) -> None:
+    changed(place)
+    strange(place)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "changes", "words"),
+    [
+        (lambda _: None, {}, ""),
+        (missing, {"missing": 1}, "1 file is missing"),
+        (changed, {"edited": 1}, "1 file was edited after it was downloaded"),
+        (restored, {"other": 1}, "1 file is not what was downloaded"),
+        (renamed, {"moved": 1}, "1 file was moved"),
+        (strange, {"strange": 2}, "2 files are not of this run"),
+        (
+            all_at_once,
+            {"edited": 1, "strange": 2},
+            "1 file was edited after it was downloaded, 2 are not of this run",
+        ),
+    ],
+    ids=["nothing", "missing", "edited", "older", "moved", "strange", "several"],
+)
+def test_what_changed_since_the_run_is_told_in_a_sentence(
+    place: Place, spoil: Callable[[Place], None], changes: dict[str, int], words: str
+) -> None:
+    spoil(place)
+
+    verified = api.verify(place.path)
+
+    assert verified.changes == changes
+    assert verified.changed == words
+
+
+def test_a_file_that_was_moved_is_known_by_its_content(place: Place) -> None:
+    path = place.video.relative_to(place.path).as_posix()
+    renamed(place)
+
+    (gone, found) = place.found()
+
+    assert (gone[1], found[0]) == (path, "unknown")
+    assert found[2] == f"it is {path}, which was moved here"
+
+
+def test_a_copy_of_a_file_that_is_there_is_strange(place: Place) -> None:
+    shutil.copy(place.video, place.video.with_name("copy.mp4"))
+
+    assert api.verify(place.path).changes == {"strange": 1}
+
+
+class TestNotAsAsked:
+    @staticmethod
+    def rewrite(place: Place, **fields: object) -> None:
+        place.change("results.seen", **fields)
+        (place.path / "results.jsonl").unlink()
+
+    def test_is_worth_knowing_and_not_wrong(self, place: Place) -> None:
+        path = place.video.relative_to(place.path).as_posix()
+        self.rewrite(place, reported_model="veo-9")
+
+        ((kind, where, said),) = place.found(wrong=False)
+
+        assert (kind, where) == ("asked", path)
+        assert said.endswith(": asked for model veo-3.1-fast, got veo-9")
+
+    def test_equal_differences_of_many_jobs_are_one_note(self) -> None:
+        found = [
+            flagged_record(number, "asked for 8 s, got 4 s") for number in range(3)
+        ]
+
+        assert not_as_asked(found) == [
+            ("results.jsonl", "3 jobs, such as job 0: asked for 8 s, got 4 s")
+        ]
+
+    def test_very_many_kinds_are_not_all_told(self) -> None:
+        found = [flagged_record(number, f"difference {number}") for number in range(25)]
+
+        said = not_as_asked(found)
+
+        assert len(said) == 21
+        assert said[-1][1].startswith("5 more kinds of differences")
+
+    def test_a_job_without_a_file_is_told_of_too(self) -> None:
+        (told,) = not_as_asked([flagged_record(1, "less than what was asked for: x")])
+
+        assert told == ("results.jsonl", "job 1: less than what was asked for: x")
+
+
+def flagged_record(number: int, flag: str) -> Record:
+    record = record_of(JOB)
+    return msgspec.structs.replace(record, name=f"job {number}", flags=(flag,))
 
 
 def test_media_facts_that_are_not_true_are_told(place: Place) -> None:
@@ -405,9 +516,10 @@ class TestTheCommand:
         ended = type_("verify", place.path)
 
         assert ended.code == 5
-        first, second, last = ended.out.splitlines()
+        first, second, third, last = ended.out.splitlines()
         assert first.startswith(f"✗ {path}: ")
         assert second.startswith("· artifacts/.partial/x: ")
+        assert third == "✗ since the run: 1 file is missing"
         assert last.startswith("✗ 1 thing wrong: ")
 
     def test_as_json(self, place: Place, type_: Type) -> None:
@@ -420,6 +532,9 @@ class TestTheCommand:
         assert told["valid"] is False
         (finding,) = told["findings"]
         assert (finding["kind"], finding["wrong"]) == ("artifact", True)
+        assert finding["change"] == "missing"
+        assert told["changed"] == "1 file is missing"
+        assert told["changes"] == {"missing": 1}
 
     def test_unchecked_contents_are_told(
         self, place: Place, type_: Type, monkeypatch: pytest.MonkeyPatch

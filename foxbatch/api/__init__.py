@@ -10,9 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from foxbatch.api.asking import (
+        Results,
+        distinct,
+        load_results,
+        open_tables,
+        picked_results,
+    )
     from foxbatch.api.beginning import Audience, Beginning, Confirm
     from foxbatch.api.choosing import unmatched
     from foxbatch.api.evidence import HeldJob, held
+    from foxbatch.api.exporting import Exported, export
     from foxbatch.api.looking import (
         JobStatus,
         Length,
@@ -25,12 +33,16 @@ if TYPE_CHECKING:
     )
     from foxbatch.api.mending import fix_manifest
     from foxbatch.api.place import default_run_dir, find_run_dir
+    from foxbatch.api.postering import PosterAudience
     from foxbatch.api.recovering import LoggedTask, Recovery, read_log, recover
+    from foxbatch.api.reporting import Reported, bundle, report
     from foxbatch.api.running import collect, run
     from foxbatch.api.service import SANDBOX_SPEED, RunOptions, find_access
     from foxbatch.api.settling import Ruling, Settled, look_up, settle, settle_all
+    from foxbatch.api.sheeting import Sheeted, sheet
     from foxbatch.api.summary import RunSummary, show_path
     from foxbatch.api.verifying import Finding, Verified, verify
+    from foxbatch.api.viewing import view, view_beside
     from foxbatch.api.wanted import (
         Checked,
         Instead,
@@ -51,6 +63,7 @@ __all__ = [
     "Checked",
     "Choice",
     "Confirm",
+    "Exported",
     "Finding",
     "HeldJob",
     "Instead",
@@ -58,45 +71,63 @@ __all__ = [
     "Length",
     "LoggedTask",
     "Notice",
+    "PosterAudience",
     "Recovery",
+    "Reported",
+    "Results",
     "Ruling",
     "RunOptions",
     "RunSummary",
     "Settled",
+    "Sheeted",
     "Spent",
     "Status",
     "StopButton",
     "Verified",
     "Wanted",
+    "bundle",
     "check",
     "collect",
     "default_run_dir",
+    "distinct",
     "expand",
     "expand_cells",
+    "export",
     "find_access",
     "find_run_dir",
     "fix_manifest",
     "held",
     "load_manifest",
+    "load_results",
     "look_up",
+    "open_tables",
+    "picked_results",
     "plan",
     "read_ledger",
     "read_log",
     "recover",
+    "report",
     "results",
     "run",
     "settle",
     "settle_all",
+    "sheet",
     "show_path",
     "status",
     "unmatched",
     "verify",
+    "view",
+    "view_beside",
 ]
 
 _HOME = {
     "SANDBOX_SPEED": "foxbatch.api.service",
     "Audience": "foxbatch.api.beginning",
     "Beginning": "foxbatch.api.beginning",
+    "Results": "foxbatch.api.asking",
+    "distinct": "foxbatch.api.asking",
+    "load_results": "foxbatch.api.asking",
+    "open_tables": "foxbatch.api.asking",
     "Checked": "foxbatch.api.wanted",
     "Choice": "foxbatch.planner",
     "Confirm": "foxbatch.api.beginning",
@@ -117,6 +148,8 @@ _HOME = {
     "collect": "foxbatch.api.running",
     "default_run_dir": "foxbatch.api.place",
     "expand": "foxbatch.api.wanted",
+    "Exported": "foxbatch.api.exporting",
+    "export": "foxbatch.api.exporting",
     "expand_cells": "foxbatch.api.wanted",
     "find_access": "foxbatch.api.service",
     "find_run_dir": "foxbatch.api.place",
@@ -124,22 +157,31 @@ _HOME = {
     "held": "foxbatch.api.evidence",
     "load_manifest": "foxbatch.api.wanted",
     "look_up": "foxbatch.api.settling",
+    "picked_results": "foxbatch.api.asking",
     "plan": "foxbatch.api.looking",
+    "PosterAudience": "foxbatch.api.postering",
     "read_ledger": "foxbatch.api.looking",
     "LoggedTask": "foxbatch.api.recovering",
     "Recovery": "foxbatch.api.recovering",
     "read_log": "foxbatch.api.recovering",
     "recover": "foxbatch.api.recovering",
+    "Reported": "foxbatch.api.reporting",
+    "bundle": "foxbatch.api.reporting",
+    "report": "foxbatch.api.reporting",
     "results": "foxbatch.api.looking",
     "run": "foxbatch.api.running",
     "settle": "foxbatch.api.settling",
     "settle_all": "foxbatch.api.settling",
+    "Sheeted": "foxbatch.api.sheeting",
+    "sheet": "foxbatch.api.sheeting",
     "show_path": "foxbatch.api.summary",
     "status": "foxbatch.api.looking",
     "unmatched": "foxbatch.api.choosing",
     "Finding": "foxbatch.api.verifying",
     "Verified": "foxbatch.api.verifying",
     "verify": "foxbatch.api.verifying",
+    "view": "foxbatch.api.viewing",
+    "view_beside": "foxbatch.api.viewing",
 }
 
 

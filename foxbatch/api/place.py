@@ -37,6 +37,11 @@ class Place:
         """State of the embedded sandbox."""
         return self.path / ".sandbox"
 
+    @property
+    def posters(self) -> Path:
+        """Pictures that stand for files, derived."""
+        return self.path / ".posters"
+
     def check(self, *, home: Path | None = None) -> None:
         """Raise if anything that is written here would end up elsewhere.
 
@@ -58,7 +63,9 @@ class Place:
             self.results,
             self.sandbox,
             self.sandbox / "tasks.jsonl",
+            self.posters,
             self.path / "manifests",
+            self.path / "ratings",
             self.path / ".lock",
         )
         for part in parts:

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,12 @@ from typing import Literal, TypeAlias, get_args
 import jsonschema_rs
 import msgspec
 
+from foxbatch.api.changes import (
+    Change,
+    changes_in_words,
+    count_changes,
+    not_as_asked,
+)
 from foxbatch.api.looking import live
 from foxbatch.api.place import Place, starts
 from foxbatch.api.summary import bought_twice
@@ -34,17 +40,18 @@ from foxbatch.events import (
 from foxbatch.ledger import ledger_files, read_facts
 from foxbatch.lifecycle import BatchState, JobState
 from foxbatch.planner import without_paths
+from foxbatch.report.ratings import read_ratings
 from foxbatch.results import records
 
 Kind: TypeAlias = Literal[
-    "ledger", "manifest", "artifact", "media", "results", "unknown"
+    "ledger", "manifest", "artifact", "media", "results", "asked", "ratings", "unknown"
 ]
 Watch: TypeAlias = Callable[[str], None]
 """Told what is looked at now."""
 
 _DURATION_TOLERANCE_S = 0.05  # libraries round it differently
-_OURS = frozenset({"results.jsonl", ".lock", "report.html"})
-_OUR_FOLDERS = (".sandbox", "ratings")
+_OURS = frozenset({"results.jsonl", ".lock", "report.html", "report.zip", "sheet.png"})
+_OUR_FOLDERS = (".sandbox", ".posters", "ratings")
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".gitkeep", ".gitignore"})
 
 
@@ -57,12 +64,14 @@ class Finding:
         path: Relative to the run directory, POSIX.
         message: What it is, in words.
         wrong: Whether something is not as it has to be; else it is worth knowing.
+        change: What happened to a file since the run.
     """
 
     kind: Kind
     path: str
     message: str
     wrong: bool = True
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,17 +99,30 @@ class Verified:
         """Whether nothing is wrong."""
         return not any(finding.wrong for finding in self.findings)
 
+    @property
+    def changes(self) -> dict[Change, int]:
+        """How many files are not what they were after the run, by what happened."""
+        return count_changes(finding.change for finding in self.findings)
+
+    @property
+    def changed(self) -> str:
+        """The same in words; empty where nothing changed."""
+        return changes_in_words(self.changes)
+
     def to_json(self) -> dict[str, Json]:
         """Return the one object that `verify --format json` prints."""
         return {
             "run_dir": str(self.run_dir),
             "valid": self.valid,
+            "changed": self.changed,
+            "changes": {str(change): n for change, n in self.changes.items()},
             "findings": [
                 {
                     "kind": one.kind,
                     "path": one.path,
                     "message": one.message,
                     "wrong": one.wrong,
+                    "change": one.change,
                 }
                 for one in self.findings
             ],
@@ -121,8 +143,10 @@ def verify(run_dir: Path, *, watch: Watch | None = None) -> Verified:
     check.ledger()
     check.manifests()
     check.artifacts()
+    check.ratings()
     if not check.damaged:  # or else what the lost lines told would seem to be wrong
         check.results()
+        check.asked()
         check.strangers()
     return Verified(
         run_dir=run_dir,
@@ -143,6 +167,7 @@ class _Check:
     state: BatchState = field(default_factory=BatchState)
     files: list[Path] = field(default_factory=list)
     stored: set[str] = field(default_factory=set)
+    missing: dict[str, ArtifactStored] = field(default_factory=dict)
     damaged: bool = False
     facts: int = 0
     read: int = 0
@@ -150,9 +175,17 @@ class _Check:
     unchecked: int = 0
 
     def _found(
-        self, kind: Kind, path: str, message: str, *, wrong: bool = True
+        self,
+        kind: Kind,
+        path: str,
+        message: str,
+        *,
+        wrong: bool = True,
+        change: Change | None = None,
     ) -> None:
-        finding = Finding(kind=kind, path=path, message=message, wrong=wrong)
+        finding = Finding(
+            kind=kind, path=path, message=message, wrong=wrong, change=change
+        )
         self.findings.append(finding)
 
     def _note(self, kind: Kind, path: str, message: str) -> None:
@@ -285,8 +318,14 @@ class _Check:
         if fault is not None:
             said = fault.removeprefix(stored.path).strip()
             changed = _changed(run_dir / stored.path)
-            when = f" (stored {stored.at}{changed})"
-            self._found("artifact", stored.path, f"{known.name}: {said}{when}")
+            since = f", last changed {changed}" if changed else ""
+            when = f" (stored {stored.at}{since})"
+            change: Change = "edited" if changed > stored.at else "other"
+            if not changed:
+                self.missing[stored.path] = stored
+                change = "missing"
+            message = f"{known.name}: {said}{when}"
+            self._found("artifact", stored.path, message, change=change)
             return
         self.read += 1
         self.bytes += stored.bytes
@@ -301,6 +340,16 @@ class _Check:
                 stored.path,
                 f"{known.name}: the ledger says {told}, and it is {is_}",
             )
+
+    # ---- What people think
+
+    def ratings(self) -> None:
+        """Check that what people rated can be read."""
+        try:
+            read_ratings(self.place.path)
+        except RunDirError as error:
+            said = str(error).removeprefix(f"{self.place.path}/")
+            self._found("ratings", "ratings", said)
 
     # ---- What is derived, and what is nobody's
 
@@ -323,6 +372,11 @@ class _Check:
             hint = "; `foxbatch collect` writes it anew"
             self._found("results", name, f"{wrong}{hint}", wrong=not cut_off)
 
+    def asked(self) -> None:
+        """Look where what came is not what was asked for, which is worth knowing."""
+        for path, message in not_as_asked(records(self.state)):
+            self._note("asked", path, message)
+
     def strangers(self) -> None:
         """Look for files that no fact tells of."""
         known = {f"ledger/{path.name}" for path in self.files} | self.stored | _OURS
@@ -334,8 +388,34 @@ class _Check:
                 self._note("unknown", path, "a download that was not finished")
             elif path.endswith(".new") and path.rpartition("/")[2].startswith("."):
                 self._note("unknown", path, "a file that was not finished")
+            elif (old := self._old_place(path)) is not None:
+                self._moved(old, path)
             else:
-                self._found("unknown", path, "no fact of the ledger tells of it")
+                said = "no fact of the ledger tells of it"
+                self._found("unknown", path, said, change="strange")
+
+    def _old_place(self, path: str) -> str | None:
+        """Return which missing file the one at *path* is, if it is one."""
+        for old, stored in self.missing.items():
+            fault = verify_stored(
+                self.place.path,
+                path=path,
+                sha256=stored.sha256,
+                size_bytes=stored.bytes,
+            )
+            if fault is None:
+                return old
+        return None
+
+    def _moved(self, old: str, path: str) -> None:
+        del self.missing[old]
+        self.findings = [
+            replace(one, change="moved")
+            if (one.path, one.change) == (old, "missing")
+            else one
+            for one in self.findings
+        ]
+        self._found("unknown", path, f"it is {old}, which was moved here")
 
 
 def _against_schema(path: Path) -> Iterator[tuple[int, str]]:
@@ -385,11 +465,12 @@ def _is_itself(planned: JobPlanned) -> bool:
 
 
 def _changed(path: Path) -> str:
+    """Return when the file at *path* was last changed; empty if it is not there."""
     try:
         at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except OSError:
         return ""
-    return f", last changed {to_text(at)}"
+    return to_text(at)
 
 
 def _alike(left: MediaFacts, right: MediaFacts) -> bool:

@@ -7,6 +7,7 @@ from foxbatch.artifacts.media import (
     is_page,
     media_facts,
     mismatches,
+    open_media,
     sniff,
 )
 from foxbatch.artifacts.store import Partial, Store, Stored, verify_stored
@@ -19,6 +20,7 @@ __all__ = [
     "is_page",
     "media_facts",
     "mismatches",
+    "open_media",
     "sniff",
     "verify_stored",
 ]

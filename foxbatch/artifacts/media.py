@@ -118,19 +118,36 @@ def media_facts(path: Path, kind: str) -> MediaFacts:
         import av
     except ImportError:
         return MediaFacts(kind="unchecked")
-    with path.open("rb") as file:
-        extension = sniff(file.read(_HEAD_BYTES)) or ""
-    if extension not in _DEMUXERS:
-        return MediaFacts(kind="file")
     try:
-        with av.open(
-            str(path),
-            format=_DEMUXERS[extension],
-            options={"protocol_whitelist": "file"},
-        ) as container:
-            return _facts(container, is_picture=extension in _PICTURES)
+        with open_media(path) as container:
+            is_picture = sniff(_head(path)) in _PICTURES
+            return _facts(container, is_picture=is_picture)
     except (av.FFmpegError, ValueError):
         return MediaFacts(kind="file")
+
+
+def open_media(path: Path) -> InputContainer:
+    """Open the file at *path* as what its first bytes say it is, and as nothing else.
+
+    Raises:
+        ValueError: They say nothing that can be played.
+        av.FFmpegError: It is damaged, or cannot be read.
+    """
+    import av
+
+    extension = sniff(_head(path)) or ""
+    if extension not in _DEMUXERS:
+        raise ValueError(f"{path} is no media file")
+    return av.open(
+        str(path),
+        format=_DEMUXERS[extension],
+        options={"protocol_whitelist": "file"},
+    )
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
 
 
 def _facts(container: InputContainer, *, is_picture: bool) -> MediaFacts:

@@ -182,6 +182,13 @@ def run_argument() -> Callable[[CommandT], CommandT]:
     return click.argument("run", type=click.Path())
 
 
+def runs_argument() -> Callable[[CommandT], CommandT]:
+    """Return the argument for one RUN or more."""
+    return click.argument(
+        "runs", metavar="RUN...", nargs=-1, required=True, type=click.Path()
+    )
+
+
 def out_option() -> Callable[[CommandT], CommandT]:
     """Return the option that names the run directory."""
     return click.option(

@@ -95,6 +95,10 @@ class Terminal:
         """Write one line of data."""
         self.stdout.write(f"{text}\n")
 
+    def emit_bytes(self, content: bytes) -> None:
+        """Write data that is no text."""
+        cast("_Watched", self.stdout).write_bytes(content)
+
     def emit_json(self, value: Json, *, indent: int | None = None) -> None:
         """Write *value* as JSON, on one line unless *indent* is given."""
         self.emit(json.dumps(value, ensure_ascii=False, indent=indent))
@@ -157,6 +161,11 @@ class _Watched(io.TextIOBase):
         with self._pipe():
             self._stream.write(text)
         return len(text)
+
+    def write_bytes(self, content: bytes) -> None:
+        with self._pipe():
+            self._stream.flush()
+            self._stream.buffer.write(content)
 
     def flush(self) -> None:
         with self._pipe():

@@ -41,6 +41,7 @@ _NO_SUCH_TASK = TaskId("foxbatch-doctor")
 _EXTRAS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "media": (("av", "pillow"), "without it, downloads are not looked into"),
     "sandbox": (("aiohttp", "av", "pillow"), "without it, there is no rehearsal"),
+    "analytics": (("duckdb",), "without it, there is no SQL and no Parquet"),
 }
 
 

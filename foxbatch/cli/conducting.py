@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import anyio
 
-from foxbatch.api import Audience, RunSummary
+from foxbatch.api import Audience, PosterAudience, RunSummary
 from foxbatch.cli import ending
 from foxbatch.cli._terminal import NobodyReadsError, Terminal
 from foxbatch.cli.screen import FRAMES_PER_S, Screen
@@ -40,7 +40,8 @@ def conduct(
     logged = verbosity > 0 or "FOXBATCH_LOG" in terminal.environ
     moves = terminal.err.is_terminal and not (logged and log_file is None)
     screen = Screen(terminal, moves=moves)
-    audience: list[Audience] = [screen]
+    posters = PosterAudience()
+    audience: list[Audience] = [screen, posters]
     if log_file is not None or logged:
         log = _fact_log(terminal, log_file, screen.note, bodies=verbosity > 1)
         audience.append(log)
@@ -48,6 +49,7 @@ def conduct(
         summary = anyio.run(_attended, work, screen, audience)
     finally:
         screen.pause()
+        posters.close()
     if summary is None:
         terminal.say("stopped at once; the same command goes on")
         raise KeyboardInterrupt

@@ -19,7 +19,9 @@ _IGNORED = (
     "**/runs/**/artifacts/",
     "**/runs/**/.lock",
     "**/runs/**/.sandbox/",
+    "**/runs/**/.posters/",
     "**/runs/**/report.html",
+    "**/runs/**/report.zip",
     ".env",
 )
 _WHY_IGNORED = "# foxbatch: keys and large files stay out; runs/*/ledger/ belongs in"

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from foxbatch.cli import _options as options
+from foxbatch.cli._output import check_binary, deliver, format_for, output_option
 from foxbatch.cli._terminal import Terminal
 from foxbatch.errors import ExitCode
+
+if TYPE_CHECKING:
+    from foxbatch.api import Results
 
 
 @click.command()
@@ -53,34 +59,60 @@ def status_command(
 @options.run_argument()
 @options.out_option()
 @options.provider_option()
-@options.formats("table", "jsonl", "csv")
+@options.formats("table", "jsonl", "csv", "parquet")
+@output_option()
+@click.option("--picked", is_flag=True, help="Only jobs of which a file was picked.")
 @click.pass_obj
 def results_command(
-    terminal: Terminal, *, run: str, out: Path | None, provider: str | None, form: str
+    terminal: Terminal,
+    *,
+    run: str,
+    out: Path | None,
+    provider: str | None,
+    form: str,
+    output: Path | None,
+    picked: bool,
 ) -> int:
     """Print one record per job.
 
-    RUN is a run directory, or the manifest that it belongs to.
+    CSV and Parquet have one row per file, or per job without one. RUN is a run
+    directory, or the manifest that it belongs to.
 
     \b
     Example:
       foxbatch results runs/quickstart@sandbox --format csv > clips.csv
+      foxbatch results runs/quickstart@sandbox -o clips.parquet
     """
-    import msgspec
-
     from foxbatch import api
     from foxbatch.cli import standing
-    from foxbatch.results import write_csv
 
+    form = format_for(form, output)
+    check_binary(terminal, form, output)
     run_dir = api.find_run_dir(run, out=out, provider=provider)
-    records = api.results(run_dir)
-    if not records:
+    records = (api.picked_results if picked else api.load_results)(run_dir)
+    if not records and picked:
+        terminal.say("nothing is picked: foxbatch report writes a page to do that")
+    elif not records:
         standing.say_empty(terminal, run_dir)
     if form == "table":
         standing.show_records(terminal, records)
-    elif form == "csv":
-        write_csv(records, terminal.stdout)
     else:
-        for record in records:
-            terminal.emit(msgspec.json.encode(record).decode())
+        deliver(terminal, _as_file(records, form), output)
     return ExitCode.DONE
+
+
+def _as_file(records: Results, form: str) -> str | bytes:
+    import msgspec
+
+    from foxbatch.results import flatten, write_csv
+
+    if form == "jsonl":
+        return "".join(f"{msgspec.json.encode(one).decode()}\n" for one in records)
+    table = flatten(records.runs).results
+    if form == "csv":
+        stream = io.StringIO()
+        write_csv(table, stream)
+        return stream.getvalue()
+    from foxbatch.results.sql import parquet
+
+    return parquet(table)

@@ -16,6 +16,7 @@ from foxbatch.cli._loading import load
 from foxbatch.cli._settings import read_dotenv
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli.noticing import teller
+from foxbatch.cli.view import viewed
 from foxbatch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -142,6 +143,9 @@ def _shared(function: Callable[..., int]) -> Callable[..., int]:
     "--detach", is_flag=True, help="Leave when all is submitted; collect later."
 )
 @click.option(
+    "--view", "views", is_flag=True, help="Show the gallery while the run goes on."
+)
+@click.option(
     "--speed",
     type=options.Speed(),
     default=20.0,
@@ -175,6 +179,7 @@ def run_command(
     fail_fast: bool,
     yes: bool,
     detach: bool,
+    views: bool,
     speed: float,
     seed: int,
     faults: str | None,
@@ -189,7 +194,7 @@ def run_command(
     \b
     Example:
       foxbatch run manifests/quickstart.yaml
-      foxbatch run manifests/film.yaml --provider sandbox --faults flaky
+      foxbatch run manifests/film.yaml --provider sandbox --faults flaky --view
       foxbatch run manifests/film.yaml --provider foxapi --only 'beach/*' --max-new 4
       foxbatch run manifests/film.yaml --only model=veo-3.1 --set jobs.beach.repeat=3
       foxbatch run manifests/film.yaml --provider foxapi --canary --max-credits 500
@@ -240,7 +245,10 @@ def run_command(
             notice=teller(terminal, manifest),
         )
 
-    return _conduct(terminal, shared, work)
+    if not views:
+        return _conduct(terminal, shared, work)
+    with viewed(terminal, out or api.default_run_dir(wanted)):
+        return _conduct(terminal, shared, work)
 
 
 def _refuse_no_purchase(max_new: int | None) -> None:

@@ -65,6 +65,9 @@ def _show(terminal: Terminal, verified: Verified) -> None:
         path = (one_line(one.path), "bold" if one.wrong else "")
         line = Text.assemble(mark, path, f": {one_line(one.message)}")
         terminal.out.print(line, soft_wrap=True)
+    if verified.changed:
+        line = Text.assemble(("✗ ", "bold red"), f"since the run: {verified.changed}")
+        terminal.out.print(line, soft_wrap=True)
     seen = (
         f"{count(verified.ledger_files, 'ledger file')},"
         f" {count(verified.facts, 'fact')}, {count(verified.artifacts, 'whole file')}"

@@ -83,6 +83,7 @@ class TaskView:
         task: Its id.
         word: The service's status word; empty where it said none.
         known: Whether the provider knows that word; an unknown one means running.
+        queued: Whether it means that work on the task has not begun.
         state: What the word means. Completed without results is still running.
         empty: Whether the word meant completed and there were no results yet.
         progress: As the service counts; may go back.
@@ -101,6 +102,7 @@ class TaskView:
     known: bool
     state: State
     empty: bool = False
+    queued: bool = False
     progress: float | None = None
     results: tuple[ResultItem, ...] = ()
     error: TaskError | None = None
@@ -410,6 +412,7 @@ def _view(
         known=word in provider.states,
         state="running" if empty else state,
         empty=empty,
+        queued=word in provider.queued,
         progress=_number(find(reply, places.progress)),
         results=results if state == "completed" else (),
         error=_failure(provider, find(reply, places.error))

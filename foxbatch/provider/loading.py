@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -94,7 +95,7 @@ class _File(msgspec.Struct):
     id: str
     models: list[_ModelEntry]
     task: _Task
-    statuses: dict[State, list[str]]
+    statuses: dict[State | Literal["queued"], list[str]]
     answers: _Answers
     submit: list[_Rule]
     title: str = ""
@@ -328,7 +329,12 @@ def _provider(
         polling=file.polling,
         task_path=file.task.path,
         sync_query=file.task.sync_query,
-        states={word: state for state, ws in file.statuses.items() for word in ws},
+        states={
+            word: "running" if state == "queued" else state
+            for state, words in file.statuses.items()
+            for word in words
+        },
+        queued=frozenset(file.statuses.get("queued", ())),
         answers=_answers(file.answers),
         submit_rules=tuple(map(_rule, file.submit)),
         failure_classes={c: name for name, cs in file.failures.items() for c in cs},

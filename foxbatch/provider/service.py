@@ -125,6 +125,7 @@ class Provider:
         task_path: Path of a task, with `{id}`.
         sync_query: Query that makes the service look upstream first.
         states: State by status word; any other word is running.
+        queued: Words that mean that work on the task has not begun.
         answers: Where replies keep things.
         submit_rules: What refused submissions mean; the first that fits counts.
         failure_classes: Class by code of a failed task.
@@ -149,6 +150,7 @@ class Provider:
     task_path: str
     sync_query: Mapping[str, str]
     states: Mapping[str, State]
+    queued: frozenset[str]
     answers: Answers
     submit_rules: tuple[SubmitRule, ...]
     failure_classes: Mapping[str, str]

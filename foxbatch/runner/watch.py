@@ -93,6 +93,7 @@ def facts_of(
         status=view.word,
         state=view.state,
         known=view.known,
+        queued=view.queued,
         progress=view.progress,
         credits=view.credits,
         reply=view.raw if view.state != "running" else "",

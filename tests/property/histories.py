@@ -74,6 +74,7 @@ MAKE: Mapping[str, Make] = {
         attempt=attempt,
         status=f"s{salt}",
         state="failed" if salt % 3 == 0 else "running",
+        queued=salt % 3 == 1,
     ),
     "watch.ended": lambda job, attempt, salt: WatchEnded(
         job=job, attempt=attempt, watched_s=salt

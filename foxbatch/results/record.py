@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Container, Iterable, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
-from typing import IO
+from email.utils import parsedate_to_datetime
 
 import msgspec
 
 from foxbatch.canonical import Digest, JobId
-from foxbatch.clock import from_text
-from foxbatch.durable import write_whole
-from foxbatch.errors import RunDirError
+from foxbatch.clock import from_text, to_text
 from foxbatch.events import (
     WRITTEN_OFF,
     AlsoWanted,
     JobPlanned,
     MediaFacts,
     PromptText,
+    ResultsSeen,
     RunId,
     WatchEnded,
 )
@@ -40,6 +38,7 @@ class StoredFile(msgspec.Struct, frozen=True):
         bytes: Its size.
         media: What it contains.
         mismatch: Where that differs from the request, in words.
+        reported: What the service said about it, beside its address.
     """
 
     path: str
@@ -47,14 +46,20 @@ class StoredFile(msgspec.Struct, frozen=True):
     bytes: int
     media: Media
     mismatch: tuple[str, ...] = ()
+    reported: dict[str, object] = {}
 
 
 class Times(msgspec.Struct, frozen=True):
-    """When things happened (RFC 3339, UTC); None for what did not."""
+    """When things happened (RFC 3339, UTC); None for what did not.
+
+    Attributes:
+        running: When the service was first seen to work on it.
+    """
 
     planned: str | None = None
     submitted: str | None = None
     accepted: str | None = None
+    running: str | None = None
     completed: str | None = None
     downloaded: str | None = None
 
@@ -78,11 +83,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """All about one job. The fields of a line of `results.jsonl`.
 
     Attributes:
+        kind: What the model makes: `video`, `image`, `audio`, …
         attempts: How many times it was submitted.
         latency_s: From acceptance to the answer that it is finished, in seconds.
         credits: What it cost, in the service's unit, which is not a currency.
         reported_model: The model the service says it used.
+        seed: The seed it says it used.
+        degraded: Why it gave less than what was asked for, in its words.
         request_id: What the service's support asks for.
+        reported_at: What the service's clock said when it answered the submission.
+        reported: Everything else that it said and the provider file names.
+        flags: Where what came is not as asked, in words.
         also: Which further jobs of the manifest it stands for.
     """
 
@@ -91,6 +102,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     phase: Phase
     model: str
+    kind: str
     cell: dict[str, object]
     prompt: PromptText | None
     repeat: int
@@ -101,7 +113,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     latency_s: float | None
     credits: float | None
     reported_model: str | None
+    seed: int | None
+    degraded: tuple[str, ...]
     request_id: str | None
+    reported_at: str | None
+    reported: dict[str, object]
+    flags: tuple[str, ...]
     also: tuple[AlsoWanted, ...]
     artifacts: tuple[StoredFile, ...]
     error: Failure | None
@@ -134,7 +151,7 @@ def records(
         planned = known.planned or plans.get(job)
         if planned is not None:
             found.append(_record(known, planned, live))
-    return found
+    return flagged(found)
 
 
 def _place(known: JobState) -> tuple[str, int, str]:
@@ -145,23 +162,30 @@ def _place(known: JobState) -> tuple[str, int, str]:
 
 def _record(known: JobState, planned: JobPlanned, live: Container[RunId]) -> Record:
     phase, attempt = known.leading(live)
+    results, headers = attempt.results if attempt else None, _headers(attempt)
     return Record(
         job=known.id,
         spec=planned.spec,
         name=planned.name,
         phase=phase,
         model=planned.model,
+        kind=planned.kind,
         cell=planned.cell,
         prompt=planned.prompt,
         repeat=planned.repeat,
         request=planned.request,
         task=attempt.task if attempt is not None else None,
         attempts=len(known.attempts),
-        times=_times(planned, attempt),
-        latency_s=_latency_s(attempt),
+        times=times_of(attempt, planned.at or None),
+        latency_s=latency_of(attempt),
         credits=_credits(known),
-        reported_model=_reported_model(attempt),
-        request_id=_request_id(attempt),
+        reported_model=results.reported_model if results else None,
+        seed=_seed(results),
+        degraded=tuple(dict.fromkeys(_degraded(results))),
+        request_id=request_id(attempt),
+        reported_at=_moment(headers.get("date", "")),
+        reported=results.extras if results else {},
+        flags=(),
         also=planned.also,
         artifacts=_artifacts(attempt),
         error=failure_of(phase, attempt),
@@ -169,21 +193,23 @@ def _record(known: JobState, planned: JobPlanned, live: Container[RunId]) -> Rec
     )
 
 
-def _times(planned: JobPlanned, attempt: Attempt | None) -> Times:
-    at = planned.at or None
+def times_of(attempt: Attempt | None, planned: str | None = None) -> Times:
+    """Return when what happened to *attempt* happened."""
     if attempt is None:
-        return Times(planned=at)
+        return Times(planned=planned)
     ended = attempt.succeeded
     return Times(
-        planned=at,
+        planned=planned,
         submitted=attempt.intended.at if attempt.intended else None,
         accepted=attempt.accepted.at if attempt.accepted else None,
+        running=attempt.running.at if attempt.running else None,
         completed=attempt.results.at if attempt.results else None,
         downloaded=ended.at if ended else None,
     )
 
 
-def _latency_s(attempt: Attempt | None) -> float | None:
+def latency_of(attempt: Attempt | None) -> float | None:
+    """Return the time from acceptance to the answer that it is finished, in s."""
     if attempt is None or attempt.accepted is None or attempt.results is None:
         return None
     return round(_seconds(attempt.accepted.at, attempt.results.at), 3)
@@ -200,23 +226,47 @@ def _credits(known: JobState) -> float | None:
     return sum(spent) if spent else None
 
 
-def _reported_model(attempt: Attempt | None) -> str | None:
-    if attempt is None or attempt.results is None:
-        return None
-    return attempt.results.reported_model
-
-
-def _request_id(attempt: Attempt | None) -> str | None:
+def _headers(attempt: Attempt | None) -> Mapping[str, str]:
+    """Return the headers of the answer to the submission, as far as there was one."""
     if attempt is None:
-        return None
+        return {}
     facts = (attempt.accepted, attempt.unknown, attempt.refused)
-    headers = next((fact.headers for fact in facts if fact is not None), {})
+    return next((fact.headers for fact in facts if fact is not None), {})
+
+
+def request_id(attempt: Attempt | None) -> str | None:
+    """Return what the service's support asks for about *attempt*."""
+    headers = _headers(attempt)
     return headers.get("x-request-id") or headers.get("cf-ray")
+
+
+def _moment(date: str) -> str | None:
+    """Return the moment that a `Date` header names; a service writes what it likes."""
+    with suppress(ValueError, OverflowError):
+        moment = parsedate_to_datetime(date)
+        return to_text(moment) if moment.tzinfo is not None else None
+    return None
+
+
+def _seed(results: ResultsSeen | None) -> int | None:
+    seed = results.extras.get("seed") if results is not None else None
+    return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
+
+
+def _degraded(results: ResultsSeen | None) -> Iterator[str]:
+    """Yield why there is less than what was asked for: of the task and of its items."""
+    if results is None:
+        return
+    items = (item.extras.get("degraded_reason") for item in results.items)
+    for said in (results.extras.get("degraded"), *items):
+        reasons = said if isinstance(said, list) else [said]
+        yield from (str(reason) for reason in reasons if reason)
 
 
 def _artifacts(attempt: Attempt | None) -> tuple[StoredFile, ...]:
     if attempt is None:
         return ()
+    items = attempt.results.items if attempt.results is not None else ()
     return tuple(
         StoredFile(
             path=stored.path,
@@ -224,8 +274,9 @@ def _artifacts(attempt: Attempt | None) -> tuple[StoredFile, ...]:
             bytes=stored.bytes,
             media=Media(**msgspec.structs.asdict(stored.media)),
             mismatch=stored.mismatch,
+            reported=items[number - 1].extras if number <= len(items) else {},
         )
-        for _, stored in sorted(attempt.artifacts.items())
+        for number, stored in sorted(attempt.artifacts.items())
     )
 
 
@@ -250,88 +301,51 @@ def failure_of(phase: Phase, attempt: Attempt | None) -> Failure | None:
     return None
 
 
-def write_jsonl(found: Iterable[Record], path: Path) -> None:
-    """Replace the file at *path* with one line per record, whole or not at all.
+# ---- What is not as asked
 
-    Raises:
-        RunDirError: The disk does not take it. The file is as it was.
+
+def flagged(found: Sequence[Record]) -> list[Record]:
+    """Return *found* with `flags`: where what came is not what was asked for.
+
+    Beside what one job tells of itself, that is another model at the service than
+    most jobs with the same model had: values of an axis are compared with each other,
+    and must not differ in something that nobody asked for.
     """
-    try:
-        write_whole(path, (msgspec.json.encode(record) + b"\n" for record in found))
-    except OSError as error:
-        raise RunDirError(
-            f"{path} cannot be written: {error.strerror or error}",
-            hint="Mend that and type the same command again; nothing is lost.",
-        ) from error
+    usual = _usual_models(found)
+    return [
+        msgspec.structs.replace(record, flags=tuple(_flags(record, usual)))
+        for record in found
+    ]
 
 
-_PLAIN_COLUMNS = (
-    "job",
-    "spec",
-    "name",
-    "phase",
-    "model",
-    "repeat",
-    "task",
-    "attempts",
-    "latency_s",
-    "credits",
-    "reported_model",
-    "request_id",
-)
-
-
-def write_csv(found: Sequence[Record], stream: IO[str]) -> None:
-    """Write one row per artifact, or per job without one.
-
-    Columns: plain fields, `prompt.id`, `prompt.text`, `cell.<axis>`, `param.<name>`,
-    `time.<event>`, `artifact.<field>`, `media.<fact>`, `error.<field>`. A value that
-    is no text or number is written as JSON.
-    """
-    rows = [row for record in found for row in _rows(record)]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(stream, columns, lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-
-
-def _rows(record: Record) -> list[dict[str, object]]:
-    built = record.to_json()
-    row = {name: _cell(built[name]) for name in _PLAIN_COLUMNS}
-    row |= _prefixed("prompt", built["prompt"])
-    row |= _prefixed("cell", built["cell"])
-    row |= _prefixed("param", built["request"], without=("model", "prompt"))
-    row |= _prefixed("time", built["times"])
-    row["also"] = _cell(built["also"] or None)
-    row |= _prefixed("error", built["error"] or dict.fromkeys(_ERROR_COLUMNS))
-    stored: list[dict[str, object]] = msgspec.to_builtins(record.artifacts)
-    files = [row | _file_columns(file) for file in stored]
-    return files or [row]
-
-
-_ERROR_COLUMNS = ("class", "code", "message")
-
-
-def _file_columns(file: dict[str, object]) -> dict[str, object]:
-    media = file.pop("media")
-    return _prefixed("artifact", file) | _prefixed("media", media)
-
-
-def _prefixed(
-    prefix: str, value: object, *, without: tuple[str, ...] = ()
-) -> dict[str, object]:
-    if not isinstance(value, dict):
-        return {}
+def _usual_models(found: Sequence[Record]) -> Mapping[str, str]:
+    """Return what the service mostly says that it used, by the model asked for."""
+    said: dict[str, Counter[str]] = {}
+    for record in found:
+        if record.reported_model is not None:
+            said.setdefault(record.model, Counter())[record.reported_model] += 1
+    # Of equally many the first by name, so that the order of jobs means nothing.
     return {
-        f"{prefix}.{name}": _cell(item)
-        for name, item in value.items()
-        if name not in without
+        asked: min(counts, key=lambda model: (-counts[model], model))
+        for asked, counts in said.items()
     }
 
 
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    if isinstance(value, bool | list | tuple | dict):
-        return json.dumps(value, ensure_ascii=False)
-    return value
+def _flags(record: Record, usual: Mapping[str, str]) -> Iterator[str]:
+    model, asked_seed = record.reported_model, record.request.get("seed")
+    if model is not None and model != record.model:
+        yield f"asked for model {record.model}, got {model}"
+    if model is not None and model != usual[record.model]:
+        yield f"made with {model}, other jobs with {usual[record.model]}"
+    if record.seed is not None and _is_fixed(asked_seed) and record.seed != asked_seed:
+        yield f"asked for seed {asked_seed}, got {record.seed}"
+    for reason in record.degraded:
+        yield f"less than what was asked for: {reason}"
+    yield from dict.fromkeys(
+        said for file in record.artifacts for said in file.mismatch
+    )
+
+
+def _is_fixed(seed: object) -> bool:
+    """Return whether a request names its seed; a negative one means any."""
+    return isinstance(seed, int) and seed >= 0

@@ -1,0 +1,71 @@
+// One cell: its poster or film, or why there is none.
+
+import { html, useState } from "./vendor/preact-htm.js";
+import { posterOf, urlOf } from "./gallery.js";
+import { State } from "./state.js";
+import { size, span } from "./words.js";
+import { Film } from "./film.js";
+import { Marks } from "./ratings.js";
+
+export function Cell({ gallery, cell, more, onOpen, picked, onPick }) {
+  const file = cell.files[0];
+  const classes = `cell is-${cell.phase}${picked ? " is-picked" : ""}`;
+  return html`
+    <figure class=${classes} title=${cell.name}>
+      <div class="frame" onClick=${onOpen}>
+        ${file ? html`<${Shown} ...${{ gallery, cell, file }} />`
+               : html`<${State} cell=${cell} />`}
+        ${more > 0 && html`<span class="more">+${more}</span>`}
+        ${onPick && html`<label class="pick" title="Compare (c)" onClick=${(event) => event.stopPropagation()}>
+          <input type="checkbox" tabindex="-1" checked=${picked} aria-label=${`Compare ${cell.name}`} onChange=${onPick} /></label>`}
+      </div>
+      <figcaption>
+        <span class="name"><bdi>${cell.name}</bdi></span>
+        <${Marks} ...${{ gallery, cell }} />
+        <span class="fact">${file?.duration_s ? span(file.duration_s) : ""}</span>
+      </figcaption>
+    </figure>`;
+}
+
+// A file as it can be looked at in its frame.
+export function Shown({ gallery, cell, file, large = false }) {
+  const url = urlOf(gallery, cell, file), poster = posterOf(gallery, cell, file);
+  if (file.kind === "video" || file.kind === "audio") {
+    return html`<${Film} key=${url} ...${{ url, poster, file, large }} label=${cell.name} />`;
+  }
+  if (file.kind === "image") {
+    return html`<${Picture} key=${url} ...${{ url, file, large }} src=${large ? url : poster ?? url} label=${cell.name} />`;
+  }
+  if (file.text) return html`<${Written} ...${{ file, url, large }} />`;
+  const name = decodeURIComponent(file.path.split("/").pop());
+  return html`<a class="document" href=${url} target="_blank" rel="noreferrer" tabindex=${large ? 0 : -1}
+    onClick=${(event) => event.stopPropagation()}><b>${file.kind}</b><span><bdi>${name}</bdi> ${size(file.bytes)}</span></a>`;
+}
+
+// A poster that is missing is no harm while the picture itself is there.
+function Picture({ src, url, label, large }) {
+  const [bad, setBad] = useState("");
+  if (bad === url) return html`<p class="broken"><b>This picture cannot be shown</b><span>It is missing, damaged, or of a kind that this browser does not know.</span></p>`;
+  return html`<img src=${bad ? url : src} alt=${label} loading=${large ? "eager" : "lazy"} decoding="async" draggable=${false}
+    onError=${() => setBad(bad || src === url ? url : src)} />`;
+}
+
+// ---- Text
+
+// A result in words. JSON is set line by line where all of it is there.
+export function readable(file) {
+  if (file.kind !== "json") return file.text;
+  try {
+    return JSON.stringify(JSON.parse(file.text), null, 2);
+  } catch {
+    return file.text; // its beginning only, or no JSON after all
+  }
+}
+
+function Written({ file, url, large }) {
+  const text = readable(file);
+  const body = html`<pre class=${`text is-${file.kind === "json" ? "code" : "prose"}`} dir="auto" tabindex=${large ? 0 : undefined}>${text}</pre>`;
+  if (!large) return body;
+  return html`<div class="written">${body}
+    ${file.more && html`<p class="quiet">This is its beginning. <a href=${url} target="_blank" rel="noreferrer">Open the file</a> for all ${size(file.bytes)}.</p>`}</div>`;
+}

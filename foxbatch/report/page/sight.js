@@ -1,0 +1,130 @@
+// What part of a scroller is in sight, and whether it rests.
+
+import { Component, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact-htm.js";
+
+const RESTED_MS = 150;
+
+// ---- Rest: what is expensive waits until nobody scrolls
+
+class Rest {
+  resting = true;
+  #timer = 0;
+  #listeners = new Set();
+
+  moved() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#say(true), RESTED_MS);
+    if (this.resting) this.#say(false);
+  }
+
+  listen(listener) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #say(resting) {
+    this.resting = resting;
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+export const rest = new Rest();
+
+// ---- A number of places for what a browser can do only so often at once
+
+const MOST_FILMS = 40;
+
+class Turns {
+  #free = MOST_FILMS;
+  #waiting = new Set();
+
+  // Call *begin* when there is a place and the page rests; what is returned gives it back.
+  ask(begin) {
+    let has = false;
+    const look = () => {
+      if (has || !rest.resting || this.#free === 0) return;
+      has = true;
+      this.#free -= 1;
+      this.#waiting.delete(look);
+      begin();
+    };
+    this.#waiting.add(look);
+    const stop = rest.listen(look);
+    look();
+    return () => {
+      stop();
+      this.#waiting.delete(look);
+      if (!has) return;
+      this.#free += 1;
+      for (const other of [...this.#waiting]) other();
+    };
+  }
+}
+const turns = new Turns();
+
+// Whether a film without a poster may show its first picture.
+export function useTurn(wanted) {
+  const [may, setMay] = useState(false);
+  useEffect(() => {
+    if (!wanted) return undefined;
+    const giveBack = turns.ask(() => setMay(true));
+    return () => { giveBack(); setMay(false); };
+  }, [wanted]);
+  return may;
+}
+
+// ---- Sight
+
+// What *see* makes of a scroller's box, again whenever that differs: a page is drawn
+// anew when a row comes into sight, not with each pixel.
+export function useSight(ref, see, inputs) {
+  const [sight, setSight] = useState({ seen: null, text: "" });
+  useLayoutEffect(() => {
+    const box = ref.current;
+    let asked = 0;
+    const look = () => {
+      asked = 0;
+      const seen = see({ top: box.scrollTop, left: box.scrollLeft, width: box.clientWidth, height: box.clientHeight });
+      const text = JSON.stringify(seen);
+      setSight((before) => (before.text === text ? before : { seen, text }));
+    };
+    const ask = () => { asked ||= requestAnimationFrame(look); };
+    const scrolled = () => { rest.moved(); ask(); };
+    const watch = new ResizeObserver(ask);
+    watch.observe(box);
+    box.addEventListener("scroll", scrolled, { passive: true });
+    look();
+    return () => { watch.disconnect(); box.removeEventListener("scroll", scrolled); cancelAnimationFrame(asked); };
+  }, inputs);
+  return sight.seen;
+}
+
+// A cell that has the focus may be moved or made anew when others come: it gets the
+// focus back, unless somebody took it elsewhere.
+export function useHeldFocus(ref) {
+  const held = useRef(false);
+  useEffect(() => {
+    const taken = (event) => { held.current = Boolean(event.target.closest?.('[role="gridcell"]')) && ref.current.contains(event.target); };
+    addEventListener("focusin", taken);
+    addEventListener("pointerdown", taken);
+    return () => { removeEventListener("focusin", taken); removeEventListener("pointerdown", taken); };
+  }, []);
+  useLayoutEffect(() => {
+    if (held.current && document.activeElement === document.body) focusCell(ref.current);
+  });
+}
+
+export function focusCell(box) {
+  box.querySelector('[role="gridcell"][tabindex="0"]')?.focus({ preventScroll: true });
+}
+
+// A part of the page that is drawn again only when what it is given has changed.
+export class Still extends Component {
+  shouldComponentUpdate(next) {
+    const names = Object.keys(next);
+    return names.length !== Object.keys(this.props).length || names.some((name) => next[name] !== this.props[name]);
+  }
+
+  render({ draw, ...props }) {
+    return draw(props);
+  }
+}

@@ -1,0 +1,38 @@
+"""One record per job: everything known about it, for people, tables and SQL."""
+
+from __future__ import annotations
+
+from foxbatch.results.files import write_csv, write_jsonl
+from foxbatch.results.flat import Flat, Kind, Row, Table, Value, as_python, flatten
+from foxbatch.results.record import (
+    Failure,
+    Media,
+    Record,
+    Source,
+    StoredFile,
+    Times,
+    failure_of,
+    records,
+)
+from foxbatch.results.schema import results_schema
+
+__all__ = [
+    "Failure",
+    "Flat",
+    "Kind",
+    "Media",
+    "Record",
+    "Row",
+    "Source",
+    "StoredFile",
+    "Table",
+    "Times",
+    "Value",
+    "as_python",
+    "failure_of",
+    "flatten",
+    "records",
+    "results_schema",
+    "write_csv",
+    "write_jsonl",
+]
