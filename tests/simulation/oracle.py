@@ -47,6 +47,7 @@ class Post:
     """One submission as it left.
 
     Attributes:
+        sender: The process that it left; it may be dead when the service sees it.
         task: What it made; None until it arrives, or if it made nothing.
         arrived: Whether the service has seen it.
     """
@@ -54,6 +55,7 @@ class Post:
     attempt: AttemptId
     job: JobId
     body: bytes
+    sender: Live
     task: TaskId | None = None
     arrived: bool = False
 
@@ -242,7 +244,7 @@ class Oracle:
         crowd = len(live.slots - live.extra)
         if crowd > self.limits["in_flight"]:
             self.blame(f"{crowd} tasks in flight, {self.limits['in_flight']} allowed")
-        post = Post(intent.attempt, intent.job, body)
+        post = Post(intent.attempt, intent.job, body, live)
         self.posts[intent.attempt] = post
         return post
 
@@ -324,20 +326,20 @@ class Oracle:
         for task in tasks:
             post.task = TaskId(task)
             self.made[post.task] = post
-            if self.live is not None:
-                self._made_one(post, self.live)
+            self._made_one(post, post.sender)
         budget = self.scenario.budget
         if budget is not None and len(self.made) > budget:
             self.blame(f"{len(self.made)} tasks were made of a budget of {budget}")
 
-    def _made_one(self, post: Post, live: Live) -> None:
+    def _made_one(self, post: Post, sender: Live) -> None:
         attempt = self.state.jobs[post.job].attempts.get(post.attempt)
         if attempt is None or attempt.intended is None:
             self.blame(f"task {post.task} was made, and no intent is on the disk")
             return
-        live.made += 1
-        if live.made > live.max_new:
-            self.blame(f"{live.made} tasks were made where {live.max_new} were wanted")
+        sender.made += 1
+        if sender.made > sender.max_new:
+            said = f"{sender.made} tasks were made where {sender.max_new} were wanted"
+            self.blame(said)
 
     def file_begins(self) -> None:
         """Check how many files are fetched at once."""
