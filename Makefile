@@ -23,8 +23,9 @@ WHOLLY_TESTED := foxbatch/events.py,foxbatch/ledger.py,foxbatch/lifecycle.py,fox
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: $(RUNNABLE) ## Run manifests/quickstart.yaml on the embedded sandbox
+demo: $(RUNNABLE) ## Run manifests/quickstart.yaml on the embedded sandbox, and show it
 	@$(BIN)/foxbatch run manifests/quickstart.yaml
+	@$(BIN)/foxbatch report manifests/quickstart.yaml
 
 install: $(DEVELOPABLE) ## Make .venv with foxbatch (editable) and the development tools
 

@@ -52,7 +52,7 @@ class TestRun:
         assert all(line.endswith(" credits=28") for line in accepted)
         assert "✓ All 2 jobs are done" in lines
         assert "  files    runs/sea@sandbox/" in lines
-        assert "  next     foxbatch status runs/sea@sandbox" in lines
+        assert "  next     foxbatch report runs/sea@sandbox" in lines
         assert Path("runs/sea@sandbox/results.jsonl").is_file()
 
     def test_again_it_submits_nothing_and_says_so(self, sea: Path, type_: Type) -> None:

@@ -202,7 +202,10 @@ def next_commands(
     }
     if failures - {WRITTEN_OFF} and again:
         commands.append(f"{again} --retry-failed")
-    commands.append(f"foxbatch status {shown}")
+    if Phase.DONE in phases:
+        commands.append(f"foxbatch report {shown}")
+    if phases - {Phase.DONE}:
+        commands.append(f"foxbatch status {shown}")
     commands.append(f"foxbatch results {shown}")
     return tuple(dict.fromkeys(filter(None, commands)))
 
