@@ -27,11 +27,17 @@ The modules, in a good order to read them:
     breaker     which slices of a sweep fail as a whole
     planner     what a run would do, and why
     clock       time, asked of one object
+    signals     what asks this process to stop
+    durations   how long tasks of a kind take
+    forecast    when a task is worth a question
+    experience  what earlier runs teach the forecast
+    pace        how fast a service may be used now
     governor    the one place that may say "not yet"
     client      one service over HTTP; what it answers is a value
     artifacts   files whole or not at all, checked by what they contain
     runner      decide, act, record, repeat
     results     one record per job, for people, tables and SQL
+    report      the gallery of one or more runs, and pictures of it
     sandbox     a pretend service that behaves, and misbehaves on purpose
     api         one run, from manifest to records
     cli         arguments in, exit code out
