@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,8 @@ def test_films_in_sight_play_in_step(open_page: OpenPage, mixed: Path) -> None:
             spreads.append(abs(middle - longest))
         page.wait_for_timeout(60)
     assert spreads
-    assert max(spreads) < 0.25
+    assert statistics.median(spreads) < 0.1
+    assert max(spreads) < 0.25  # a busy machine draws a frame late now and then
 
 
 def test_a_shorter_film_waits_at_its_end(open_page: OpenPage, mixed: Path) -> None:
