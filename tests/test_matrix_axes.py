@@ -21,9 +21,9 @@ def test_a_huge_product_is_refused_by_arithmetic() -> None:
     problems: list[str] = []
     tracemalloc.start()
 
-    start = time.perf_counter()
+    start = time.process_time()
     found = list(cells(manifest, lambda problem: problems.append(problem.message)))
-    took_s = time.perf_counter() - start
+    took_s = time.process_time() - start
 
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -31,7 +31,7 @@ def test_a_huge_product_is_refused_by_arithmetic() -> None:
     assert problems == [
         "1000 × 1000 × 1000 is 1,000,000,000 combinations, and 10,000,000 is the most"
     ]
-    assert took_s < 30
+    assert took_s < 2
     assert peak < 20_000_000
 
 

@@ -161,13 +161,13 @@ def test_a_text_outside_the_grammar_is_refused(
 def test_too_many_variants_are_refused_before_they_are_made(
     text: str, code: str, *, ordered: bool
 ) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
 
     with pytest.raises(TemplateError) as raised:
         variants(text, ordered=ordered)
 
     assert raised.value.code == code
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 2
 
 
 # ---- in a manifest
