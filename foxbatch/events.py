@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from sys import intern
 from typing import Literal, NewType, TypeAlias, get_args
 
 import msgspec
@@ -474,6 +475,13 @@ _WORDS: Mapping[type[Event], str] = {
 }
 WORDS = frozenset(_WORDS.values())
 
+# What the facts of a ledger say again and again. Each text is in memory once.
+_REPEATED = {"run", "job", "attempt", "spec", "provider", "endpoint", "model", "kind"}
+_SHARED: Mapping[type[Event], tuple[str, ...]] = {
+    kind: tuple(name for name in kind.__struct_fields__ if name in _REPEATED)
+    for kind in _WORDS
+}
+
 
 def word(event: Event) -> str:
     """Return the event's word, such as `submit.accepted`."""
@@ -515,7 +523,16 @@ def decode(line: bytes) -> Event:
         raise _newer_format(event.v)
     if event.v < 1 or event.seq < 1 or not event.at or not event.run:
         raise ValueError("the common fields v, seq, at and run are incomplete")
+    _share(event)
     return event
+
+
+def _share(event: Event) -> None:
+    """Let equal texts of several facts be one object: half of a ledger is ids."""
+    for name in _SHARED[type(event)]:
+        text = getattr(event, name)
+        if text is not None:
+            msgspec.structs.force_setattr(event, name, intern(text))
 
 
 def _unreadable(line: bytes, error: ValueError) -> ValueError:

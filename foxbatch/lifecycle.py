@@ -48,6 +48,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TypeAlias, TypeVar
 
+import msgspec
+
 from foxbatch.canonical import JobId
 from foxbatch.errors import TransitionError
 from foxbatch.events import (
@@ -263,7 +265,10 @@ def key_of(event: Fact) -> Key:
 
 @dataclass(slots=True)
 class Attempt:
-    """All that is known about one attempt: a join of facts, nothing is lost.
+    """All that is known about one attempt: a join of facts.
+
+    What the service answered, word for word, stays in the file, unless a person has to
+    decide by it (`unknown`): it is as long as all the rest, for every job of a run.
 
     The optional facts hold the latest one of their kind by (at, run, seq), except
     `accepted` and `settled`, where the earliest stands, and `failed`, where the word
@@ -374,6 +379,7 @@ class Attempt:
     def join(self, event: Event) -> None:
         """Add one fact. The order in which facts come does not matter."""
         self.heard_at = max(self.heard_at, event.at)
+        event = _less_reply(event)
         match event:
             case SubmitIntended():
                 self.intended = _later(self.intended, event)
@@ -444,6 +450,12 @@ class Attempt:
 
 
 FactT = TypeVar("FactT", bound=Fact)
+
+
+def _less_reply(event: Event) -> Event:
+    if not isinstance(event, SubmitAccepted | SubmitRefused | StatusSeen):
+        return event
+    return msgspec.structs.replace(event, reply="") if event.reply else event
 
 
 def _later(known: FactT | None, event: FactT) -> FactT:

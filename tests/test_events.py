@@ -14,6 +14,7 @@ from foxbatch import events
 from foxbatch.events import (
     WORDS,
     Event,
+    StatusSeen,
     SubmitAccepted,
     decode,
     encode,
@@ -28,6 +29,7 @@ from tests.facts import (
     FIRST,
     JOB,
     RUN,
+    STATUS,
     TASK,
     stamped,
 )
@@ -108,6 +110,16 @@ def test_a_fact_is_spelled_like_this() -> None:
         "attempt": FIRST,
         "task": TASK,
     }
+
+
+def test_ids_that_many_facts_say_are_in_memory_once() -> None:
+    bought, seen = decode(encode(stamped(ACCEPTED))), decode(encode(stamped(STATUS)))
+
+    assert isinstance(bought, SubmitAccepted)
+    assert isinstance(seen, StatusSeen)
+    assert bought.run is seen.run
+    assert bought.job is seen.job
+    assert bought.attempt is seen.attempt
 
 
 def test_a_failure_class_is_called_class_in_the_file() -> None:

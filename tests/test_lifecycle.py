@@ -625,6 +625,25 @@ def test_the_newest_file_of_an_item_stands() -> None:
     assert attempt.artifacts[1].bytes == 5
 
 
+def test_the_raw_words_of_the_service_stay_in_the_file_unless_a_person_needs_them() -> (
+    None
+):
+    bought = attempt_after(INTENDED, ACCEPTED, STATUS)
+    refused = attempt_after(INTENDED, REFUSED).refused
+    held = attempt_after(INTENDED, UNKNOWN).unknown
+
+    assert ACCEPTED.reply
+    assert REFUSED.reply
+    assert STATUS.reply
+    assert bought.accepted is not None
+    assert bought.status is not None
+    assert refused is not None
+    assert held is not None
+    assert [bought.accepted.reply, bought.status.reply, refused.reply] == ["", "", ""]
+    assert bought.accepted.headers == ACCEPTED.headers
+    assert held.reply == UNKNOWN.reply
+
+
 def test_the_service_began_when_any_file_first_says_so() -> None:
     queued = msgspec.structs.replace(STATUS, status="pending", queued=True)
     first = stamped(STATUS, run=LATER_RUN, seq=1, at_s=2)
@@ -636,7 +655,9 @@ def test_the_service_began_when_any_file_first_says_so() -> None:
     ]
 
     for order in (facts, facts[::-1]):
-        assert fold(order).jobs[JOB].attempts[FIRST].running == first
+        running = fold(order).jobs[JOB].attempts[FIRST].running
+        assert running is not None
+        assert key_of(running) == key_of(first)
     assert attempt_after(ACCEPTED, queued, REMOTE_FAILED).running is None
 
 
