@@ -348,7 +348,7 @@ class ResultsSeen(AttemptFact, frozen=True, tag="results.seen"):
 
     Attributes:
         items: In the service's order.
-        valid_until: When the service promises to keep them until.
+        valid_until: Until when the service surely keeps them.
         reported_model: The model the service says it used.
         extras: What else it reported: a seed, degraded reasons, …
     """

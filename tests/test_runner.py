@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -425,7 +426,11 @@ class TestOnAnyBackend:
 
 class TestFactsOfAnAnswer:
     watched = Watched(
-        wanted=many(1)[0], attempt=AttemptId("run-1"), task=TaskId("t"), since=0
+        wanted=many(1)[0],
+        attempt=AttemptId("run-1"),
+        task=TaskId("t"),
+        since=0,
+        unfinished_at=datetime(2026, 1, 2, tzinfo=UTC),
     )
 
     def test_the_same_word_again_is_no_fact(self) -> None:

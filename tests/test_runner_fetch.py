@@ -11,8 +11,15 @@ import httpx
 import pytest
 import trio.testing
 
+from foxbatch.clock import from_text
 from foxbatch.errors import ExitCode, RunDirError
-from foxbatch.events import ArtifactStored, JobFailed, ResultsSeen, WatchEnded
+from foxbatch.events import (
+    ArtifactStored,
+    JobFailed,
+    ResultsSeen,
+    StatusSeen,
+    WatchEnded,
+)
 from foxbatch.lifecycle import Phase
 from foxbatch.policy import Limits, PollPolicy
 from foxbatch.runner import StopButton
@@ -213,6 +220,22 @@ class TestFaults:
 
         first, second = (f for f in ran.facts if isinstance(f, ResultsSeen))
         assert first.valid_until == second.valid_until
+
+    async def test_results_of_a_task_that_was_left_alone_are_taken_for_old(
+        self, world: World
+    ) -> None:
+        world.poll = PollPolicy(wait_s=10)
+        left = await world.run(many(1, "[sandbox:slow 60]"))
+        (running,) = (fact for fact in left.facts if isinstance(fact, StatusSeen))
+        await anyio.sleep(A_DAY_S / 2)
+
+        ran = await world.run(many(1, "[sandbox:slow 60]"))
+
+        (seen,) = (fact for fact in ran.facts if isinstance(fact, ResultsSeen))
+        kept = from_text(seen.valid_until) - from_text(running.at)
+        assert left.phases == {Phase.OVERDUE: 1}
+        assert ran.phases == {Phase.DONE: 1}
+        assert kept.total_seconds() == A_DAY_S
 
     async def test_a_file_that_is_denied_again_and_again_is_left_for_later(
         self, world: World

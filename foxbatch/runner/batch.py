@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import anyio
 
@@ -125,6 +125,7 @@ class Batch:
             attempt=attempt.id,
             task=attempt.task,
             since=self._bench.clock.monotonic(),
+            unfinished_at=_unfinished_at(attempt),
             holds_slot=running,
             word=attempt.status.status if attempt.status is not None else "",
             track=self._tracked(job, attempt) if running else None,
@@ -146,6 +147,7 @@ class Batch:
             attempt=attempt,
             task=outcome.task,
             since=self._bench.clock.monotonic(),
+            unfinished_at=self._bench.clock.now(),
         )
         if outcome.view.state == "running":
             watched.word = outcome.view.word
@@ -197,6 +199,13 @@ class Batch:
             whys += [_paused(slice_, waiting) for slice_, waiting in paused.items()]
         why = "; ".join(whys)
         return Outcome(reason, most_urgent(*codes), why, self._submitter.accepted)
+
+
+def _unfinished_at(attempt: Attempt) -> datetime:
+    """Return when a bought task was last known to be going on."""
+    seen = attempt.status
+    running = seen is not None and seen.state == "running"
+    return from_text(seen.at if seen is not None and running else attempt.since)
 
 
 def _urgency(job: PlannedJob) -> tuple[str, str]:

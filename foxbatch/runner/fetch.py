@@ -214,6 +214,10 @@ class Fetcher:
         bench, watched = self._bench, fetch.watched
         if not (failure.permanent or failure.expired) and self._again(fetch):
             return
+        if failure.permanent and watched.asked_again < _ASK_AGAIN_AT_MOST:
+            watched.asked_again += 1
+            self._ask_again(watched)
+            return
         until = fetch.results.valid_until
         job, attempt = fetch.wanted.job, fetch.attempt
         if failure.expired and to_text(bench.clock.now()) > until:
@@ -222,10 +226,6 @@ class Fetcher:
                 job=job, attempt=attempt, error_class=EXPIRED, message=message
             )
             bench.book.record(lost, durable=True)
-        elif failure.permanent and watched.asked_again < _ASK_AGAIN_AT_MOST:
-            watched.asked_again += 1
-            self._ask_again(watched)
-            return
         else:
             watched_s = round(bench.clock.monotonic() - watched.since, 3)
             ended = WatchEnded(

@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import anyio
 
@@ -54,6 +54,7 @@ class Watched:
         attempt: The attempt that made the task.
         task: Its id.
         since: Monotonic time at which this run began to watch it.
+        unfinished_at: When it was last known not to be finished.
         track: What the forecast knows of it; None where its end is past.
         holds_slot: Whether it counts as in flight.
         word: The last status word that was recorded.
@@ -69,6 +70,7 @@ class Watched:
     attempt: AttemptId
     task: TaskId
     since: float
+    unfinished_at: datetime
     track: Track | None = None
     holds_slot: bool = True
     word: str = ""
@@ -183,6 +185,8 @@ class Watcher:
         watched.faults = watched.misses = 0
         match view.state:
             case "running":
+                if not view.empty:
+                    watched.unfinished_at = bench.clock.now()
                 if not watched.holds_slot and not view.empty:
                     # It was overdue, and turns out to be running: it counts again.
                     watched.holds_slot = True
@@ -220,13 +224,17 @@ class Watcher:
             watched.track = None
 
     def _valid_until(self, watched: Watched) -> str:
-        """Return when results vanish; asking for them again prolongs nothing."""
+        """Return until when results are surely kept; asking again prolongs nothing.
+
+        The service does not say when a task was finished, and it may have been soon
+        after it was last seen running: what was left alone overnight is in danger.
+        """
         known = self._bench.book.state.jobs[watched.wanted.job]
         results = known.attempts[watched.attempt].results
         if results is not None:
             return results.valid_until
         lifetime = timedelta(seconds=self._bench.provider.polling.results_last_s)
-        return to_text(self._bench.clock.now() + lifetime)
+        return to_text(watched.unfinished_at + lifetime)
 
     async def work(self) -> None:
         """Poll until cancelled; a cancelled poll leaves nothing behind."""
