@@ -149,12 +149,12 @@ class Governor:
         self._tell(self.pace.answered(self._clock.monotonic(), began=began))
 
     def refused(
-        self, complaint: Complaint, *, began: float, wait_s: float, running: int
+        self, complaint: Complaint, *, began: float, asked_s: float | None, running: int
     ) -> None:
         """Note that the service wants less, or a rest; see `Pace.refused`."""
         now = self._clock.monotonic()
         changes = self.pace.refused(
-            complaint, now, began=began, wait_s=wait_s, running=running
+            complaint, now, began=began, asked_s=asked_s, running=running
         )
         self._tell(changes)
 

@@ -27,10 +27,12 @@ _REGAIN_S = 20.0  # seconds to regain what was lost, up to near where it was ref
 _EXPLORE_S = 60.0  # seconds for as much again beyond that
 _NEAR = 0.9
 _IDLE_S = 1.0  # longer silence between two answers is no sign that all is well
-_LATEST = 20  # answers, of which so many refusals need not be about the rate:
-_FEW = 3
-_FEW_OF_MANY = 1 / 3
-_FEW_COUNT_AFTER_S = 60.0
+_REST_S = 1.0  # where the service does not say how long
+_LATEST = 20  # answers by which a lower rate is judged
+_HELPS = 1.25  # by this factor more of them are no refusals, or it was in vain
+_BORNE_S = (60.0, 960.0)  # then refusals are borne; doubles with each lowering in vain
+_WORSE = 0.25  # unless that share of the answers more than before is refused
+_MOST = 4  # refusals, if they are most of the answers, are never borne
 _MORE_TASKS_AFTER_S = (10.0, 320.0)  # between two steps; doubles when one is refused
 _STEPS = 20
 
@@ -99,13 +101,21 @@ class Window:
         self._starts.append(now)
 
 
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What there was before the rate was lowered: it has to get better by that."""
+
+    rate: float
+    good: float  # share of the answers that were no refusals
+
+
 class Rate:
     """Requests per second: halved by an episode of refusals, then regained.
 
     A rate that is too high is refused more the higher it is. A service that refuses
-    now and then, whatever the rate, must not bring a run to a standstill: where
-    refusals are few among the latest answers, they lower the rate once a minute, which
-    growth makes up for.
+    now and then, whatever the rate, must not bring a run to a standstill. So lowering
+    the rate is a trial: where hardly more of the requests come through, it is put back,
+    and refusals are borne for a while unless they become many more.
 
     Attributes:
         value: What is allowed now.
@@ -117,6 +127,10 @@ class Rate:
         self._knee = ceiling  # where it was refused
         self._starts: deque[float] = deque()
         self._latest: deque[bool] = deque(maxlen=_LATEST)  # which were refused
+        self._trial: _Trial | None = None
+        self._borne_s = _BORNE_S[0]
+        self._borne_until = -math.inf
+        self._borne = 0.0  # share of the answers
         self._lowered_at = -math.inf
         self._well_at = -math.inf
 
@@ -126,24 +140,38 @@ class Rate:
         while self._starts[0] <= now - _RECENT_S:
             self._starts.popleft()
 
+    @property
+    def mostly_refused(self) -> bool:
+        """Whether most of the latest answers were refusals."""
+        refused = sum(self._latest)
+        return refused >= _MOST and refused > len(self._latest) / 2
+
     def refused(self, now: float, *, began: float) -> bool:
-        """Lower the rate; False where that refusal belongs to an earlier episode.
+        """Lower the rate; False where that refusal does not call for it.
 
         Requests that had begun before the rate was lowered say nothing about it.
         """
         if began <= self._lowered_at:
             return False
         self._latest.append(True)
-        few = sum(self._latest) <= max(_FEW, _FEW_OF_MANY * len(self._latest))
-        if few and now - self._lowered_at < _FEW_COUNT_AFTER_S:
+        if not (self.mostly_refused or self._calls_for_a_trial(now)):
             return False
-        recent = sum(start > now - _RECENT_S for start in self._starts) / _RECENT_S
-        # A ceiling far above what is done must not take many episodes to come down.
-        self._knee = min(self.value, max(recent, self.value / 4))
-        self.value = max(self._least, self._knee / 2)
+        good, answers = self._latest.count(False), len(self._latest)
+        if good or self._trial is None:  # else it was lowered too little before
+            recent = sum(start > now - _RECENT_S for start in self._starts) / _RECENT_S
+            # A ceiling far above what is done must not take many episodes to come down.
+            self._knee = min(self.value, max(recent, self.value / 4))
+        self._trial = self._trial or _Trial(self.value, (good + 1) / (answers + 1))
+        self.value = max(self._least, min(self.value, self._knee) / 2)
         self._lowered_at = self._well_at = now
         self._latest.clear()
         return True
+
+    def _calls_for_a_trial(self, now: float) -> bool:
+        if self._trial is not None:
+            return False
+        share = sum(self._latest) / len(self._latest)
+        return now >= self._borne_until or share > self._borne + _WORSE
 
     def answered(self, now: float, *, began: float) -> bool:
         """Grow by what time since the last good answer is worth.
@@ -154,14 +182,28 @@ class Rate:
         if began <= self._lowered_at:
             return False
         self._latest.append(False)
-        if self.value >= self.ceiling:
+        if self._trial is not None and len(self._latest) == _LATEST:
+            self._judge(self._trial, now)
+        elif self.value < self.ceiling:
+            well_s = min(now - self._well_at, _IDLE_S)
+            lasts_s = _REGAIN_S if self.value < _NEAR * self._knee else _EXPLORE_S
+            self.value = min(self.ceiling, self.value + well_s * self._knee / lasts_s)
+        else:
             return False
-        well_s = min(now - self._well_at, _IDLE_S)
         self._well_at = now
-        lasts_s = _REGAIN_S if self.value < _NEAR * self._knee else _EXPLORE_S
-        self.value = min(self.ceiling, self.value + well_s * self._knee / lasts_s)
         self._knee = max(self._knee, self.value)
         return self.value >= self.ceiling
+
+    def _judge(self, trial: _Trial, now: float) -> None:
+        """Put the rate back that was lowered in vain."""
+        good = self._latest.count(False) / len(self._latest)
+        self._trial = None
+        if good >= _HELPS * trial.good:
+            self._borne_s = _BORNE_S[0]
+            return
+        self.value = max(self.value, trial.rate)
+        self._borne, self._borne_until = 1 - good, now + self._borne_s
+        self._borne_s = min(_BORNE_S[1], 2 * self._borne_s)
 
 
 class Tasks:
@@ -260,7 +302,7 @@ class Pace:
         now: float,
         *,
         began: float,
-        wait_s: float,
+        asked_s: float | None = None,
         running: int,
     ) -> list[PaceChange]:
         """Take in a refusal that is only for the moment.
@@ -269,21 +311,26 @@ class Pace:
             complaint: What it is about.
             now: When it came.
             began: When the request began.
-            wait_s: How long to rest at least. Of too many tasks only submissions rest:
-                polls find out when there are fewer.
+            asked_s: How long to rest, where the service says so.
             running: Tasks in flight, without what was refused.
         """
-        if complaint == "tasks":
-            until = max(self._submits_rest_until, now + wait_s)
-            self._submits_rest_until = until
-            was = self.tasks.value
-            lowered = self.tasks.refused(now, began=began, running=running)
-            return [self._change("in_flight", was, complaint)] if lowered else []
-        self.rest(now, wait_s)
-        speed = self.rate.value
-        if complaint == "rate" and self.rate.refused(now, began=began):
-            return [self._change("requests_per_second", speed, complaint)]
-        return []
+        rest_s = asked_s or _REST_S
+        if complaint == "rate":
+            speed = self.rate.value
+            lowered = self.rate.refused(now, began=began)
+            # One request that is refused now and then waits alone.
+            if lowered or asked_s or self.rate.mostly_refused:
+                self.rest(now, rest_s)
+            return (
+                [self._change("requests_per_second", speed, "rate")] if lowered else []
+            )
+        # Only submissions rest: polls find out when there are fewer tasks.
+        self._submits_rest_until = max(self._submits_rest_until, now + rest_s)
+        if complaint == "other":
+            return []
+        was = self.tasks.value
+        lowered = self.tasks.refused(now, began=began, running=running)
+        return [self._change("in_flight", was, "tasks")] if lowered else []
 
     def _change(
         self, limit: Ceiling, was: float, complaint: Complaint | None = None

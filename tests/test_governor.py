@@ -175,7 +175,7 @@ class TestUnderVirtualTime:
         limits = Limits(in_flight=20, requests_per_second=100)
         governor = Governor(limits, clock=LoopClock(), on_change=told.append)
 
-        governor.refused("tasks", began=-1, wait_s=30, running=7)
+        governor.refused("tasks", began=-1, asked_s=30, running=7)
         (poll,) = await starts_of(governor, 1)
         async with governor.submission() as begin:
             begin()
@@ -188,7 +188,7 @@ class TestUnderVirtualTime:
     @pytest.mark.anyio
     async def test_a_limit_that_grows_lets_those_in_who_wait(self) -> None:
         governor = Governor(Limits(in_flight=2), clock=LoopClock())
-        governor.refused("tasks", began=-1, wait_s=0, running=1)
+        governor.refused("tasks", began=-1, asked_s=0, running=1)
         await governor.in_flight.acquire()
 
         async with anyio.create_task_group() as tasks:

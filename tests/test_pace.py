@@ -101,33 +101,82 @@ class TestARate:
         ]
         assert rate.value < once
 
-    def test_few_refusals_lower_it_once_a_minute(self) -> None:
-        rate = Rate(10)
+    @staticmethod
+    def told(rate: Rate, ticks: range, *, refused_each: int) -> list[float]:
+        """Answer ten times a second; return when the rate was lowered."""
         lowered_at = []
-        for tick in range(1, 2000):
+        for tick in ticks:
             now = tick / 10
-            if tick % 5:
+            if tick % refused_each:
                 rate.answered(now, began=now - 0.05)
             elif rate.refused(now, began=now - 0.05):
                 lowered_at.append(now)
+        return lowered_at
+
+    def test_what_was_lowered_in_vain_is_put_back_and_left_longer_and_longer(
+        self,
+    ) -> None:
+        rate = Rate(10)
+
+        lowered_at = self.told(rate, range(1, 50_000), refused_each=5)
 
         gaps = [b - a for a, b in itertools.pairwise(lowered_at)]
-        assert 2 <= len(gaps) <= 3
-        assert all(gap >= 60 for gap in gaps)
+        assert [round(gap) // 60 for gap in gaps][:7] == [1, 2, 4, 8, 16, 16, 16]
+        assert rate.value == 10
 
-    def test_a_service_that_refuses_whatever_the_rate_stops_no_run(self) -> None:
-        """One request in ten, at random: the rate used to fall to a tenth of it."""
+    def test_many_more_refusals_are_not_borne(self) -> None:
+        rate = Rate(10)
+        (once,) = self.told(rate, range(1, 200), refused_each=5)
+
+        again = self.told(rate, range(200, 600), refused_each=2)
+
+        assert again
+        assert again[0] < once + 60
+
+    def test_where_less_helps_it_may_be_lowered_again_at_once(self) -> None:
+        rate = Rate(10)
+        self.told(rate, range(1, 9), refused_each=2)
+        for tick in range(9, 40):
+            rate.answered(tick / 10, began=tick / 10 - 0.05)
+        below = rate.value
+
+        assert below < 10
+        assert rate.refused(4.1, began=4)
+
+    @pytest.mark.parametrize(
+        ("chance", "least"), [pytest.param(0.1, 17, id="10%"), (0.3, 5)]
+    )
+    def test_a_service_that_refuses_whatever_the_rate_stops_no_run(
+        self, chance: float, least: float
+    ) -> None:
+        """At random, and not because of the rate, which used to fall to a tenth."""
         rate, dice, now, requests = Rate(20), random.Random(1), 0.0, 0
         while now < 3600:
             rate.started(now)
             requests += 1
             began, now = now, now + 1 / rate.value
-            if dice.random() < 0.1:
+            if dice.random() < chance:
                 rate.refused(now, began=began)
             else:
                 rate.answered(now, began=began)
 
-        assert requests / now > 10
+        assert requests / now > least
+
+    def test_a_storm_of_a_minute_is_forgotten_in_another(self) -> None:
+        rate = Rate(10)
+        for tick in range(20):
+            rate.started(tick / 10)
+        now = 2.0
+        while now < 60:
+            now += 1 / rate.value
+            rate.refused(now, began=now - 0.05)
+        lowest = rate.value
+        while now < 120:
+            now += 1 / rate.value
+            rate.answered(now, began=now - 0.05)
+
+        assert lowest < 1
+        assert rate.value > 5
 
     def test_a_limit_that_is_there_is_found(self) -> None:
         """A service that takes 2 requests per second and refuses the others."""
@@ -143,7 +192,7 @@ class TestARate:
                 refused += 1
                 rate.refused(now, began=began)
 
-        assert (requests - refused) / now > 1.9
+        assert (requests - refused) / now > 1.8
         assert refused / requests < 0.25
 
     def test_never_falls_to_nothing(self) -> None:
@@ -247,7 +296,7 @@ class TestPace:
     def test_too_many_requests_lower_the_rate_and_let_everything_rest(self) -> None:
         pace = pace_of()
 
-        changes = pace.refused("rate", 5, began=4, wait_s=7, running=3)
+        changes = pace.refused("rate", 5, began=4, asked_s=7, running=3)
 
         (change,) = changes
         assert isinstance(change, PaceChange)
@@ -264,24 +313,39 @@ class TestPace:
     def test_too_many_tasks_lower_how_many_and_let_only_submissions_rest(self) -> None:
         pace = pace_of()
 
-        (change,) = pace.refused("tasks", 5, began=4, wait_s=7, running=3)
+        (change,) = pace.refused("tasks", 5, began=4, asked_s=7, running=3)
 
         assert (change.limit, change.value) == ("in_flight", 3)
         assert pace.submits_open_at == 12
         assert pace.opens_at < 5
         assert pace.rate.value == 10
 
-    def test_anything_else_only_calls_for_a_rest(self) -> None:
+    def test_anything_else_only_calls_for_a_rest_of_submissions(self) -> None:
         pace = pace_of()
 
-        assert pace.refused("other", 5, began=4, wait_s=7, running=3) == []
-        assert pace.opens_at == 12
+        assert pace.refused("other", 5, began=4, asked_s=7, running=3) == []
+        assert pace.submits_open_at == 12
+        assert pace.opens_at < 5
         assert (pace.rate.value, pace.tasks.value) == (10, 20)
+
+    def test_a_request_that_is_refused_now_and_then_waits_alone(self) -> None:
+        pace = pace_of()
+        for tick in range(1, 40):
+            if tick % 5:
+                pace.answered(tick / 10, began=tick / 10 - 0.05)
+            else:
+                pace.refused("rate", tick / 10, began=tick / 10 - 0.05, running=3)
+        rests_until = pace.opens_at
+
+        assert pace.refused("rate", 9, began=8.9, running=3) == []
+        assert pace.opens_at == rests_until < 9
+        assert pace.refused("rate", 9, began=8.9, asked_s=3, running=3) == []
+        assert pace.opens_at == 12
 
     def test_a_rest_is_never_shortened(self) -> None:
         pace = pace_of()
-        pace.refused("tasks", 5, began=4, wait_s=70, running=3)
-        pace.refused("tasks", 6, began=4, wait_s=1, running=3)
+        pace.refused("tasks", 5, began=4, asked_s=70, running=3)
+        pace.refused("tasks", 6, began=4, asked_s=1, running=3)
         pace.rest(5, 60)
         pace.rest(6, 1)
 
@@ -290,8 +354,8 @@ class TestPace:
 
     def test_what_is_at_its_ceiling_again_is_told(self) -> None:
         pace = pace_of()
-        pace.refused("tasks", 0, began=-1, wait_s=0, running=19)
-        pace.refused("rate", 0, began=-1, wait_s=0, running=19)
+        pace.refused("tasks", 0, began=-1, asked_s=0, running=19)
+        pace.refused("rate", 0, began=-1, asked_s=0, running=19)
 
         told = [pace.answered(second, began=second - 0.1) for second in range(1, 300)]
 

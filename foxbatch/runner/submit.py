@@ -468,7 +468,7 @@ class Submitter:
             bench.governor.refused(
                 complaint_of(outcome.status, outcome.error_class),
                 began=began,
-                wait_s=asked_s or min(delay_s, 1.0),
+                asked_s=asked_s,
                 running=bench.governor.in_flight.taken - self._begun,
             )
         due = bench.clock.monotonic() + delay_s

@@ -310,9 +310,7 @@ class Watcher:
         delay_s = max(delay_s, asked_s or 0.0, bench.provider.polling.interval_s)
         complaint = complaint_of(outcome.status, outcome.error_class)
         if complaint != "other":  # a fault of a question about one task is no pace
-            bench.governor.refused(
-                "rate", began=began, wait_s=asked_s or 1.0, running=0
-            )
+            bench.governor.refused("rate", began=began, asked_s=asked_s, running=0)
         # An answer that helps nobody is an answer: the service is there, and busy.
         now, answered = bench.clock.monotonic(), outcome.status is not None
         halt = bench.gate.trouble(now, busy=answered)

@@ -30,7 +30,7 @@ def told(pace: Pace, word: Word, now: float, running: int) -> None:
         pace.answered(now, began=now - 0.01)
         return
     complaint: Complaint = word
-    pace.refused(complaint, now, began=now - 0.01, wait_s=1.0, running=running)
+    pace.refused(complaint, now, began=now - 0.01, asked_s=1.0, running=running)
 
 
 @given(limits, stories, st.integers(0, 60))
@@ -88,8 +88,8 @@ def test_requests_under_way_together_are_one_episode(late_s: list[float]) -> Non
 
     values = []
     for wait_s in sorted(late_s):
-        pace.refused("rate", 10 + wait_s, began=9, wait_s=1, running=5)
-        pace.refused("tasks", 10 + wait_s, began=9, wait_s=1, running=5)
+        pace.refused("rate", 10 + wait_s, began=9, asked_s=1, running=5)
+        pace.refused("tasks", 10 + wait_s, began=9, asked_s=1, running=5)
         values.append((pace.rate.value, pace.tasks.value))
 
     assert all(one == other for one, other in pairwise(values))
