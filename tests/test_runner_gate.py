@@ -91,6 +91,30 @@ class TestNobodyThere:
         assert gate.opens(2 + UNREACHED_S[0], under_way=0)
 
 
+    def test_an_answer_to_a_poll_does_as_well(self, gate: Gate) -> None:
+        learnt(gate, Answer.GOOD, *[Answer.UNREACHED] * 5)
+
+        gate.reached()
+
+        assert gate.opens(0, under_way=1)
+
+    def test_an_answer_to_a_poll_proves_no_address_for_posts(self, gate: Gate) -> None:
+        learnt(gate, Answer.UNREACHED)
+
+        gate.reached()
+
+        assert gate.opens(0, under_way=0)
+        assert not gate.opens(0, under_way=1)
+
+    def test_an_answer_to_a_poll_ends_no_pause(self, gate: Gate) -> None:
+        paused(gate)
+        learnt(gate, Answer.UNREACHED, at=1)
+
+        gate.reached()
+
+        assert not gate.opens(59, under_way=0)
+
+
 class TestUnknownOutcomes:
     def test_four_in_a_row_change_nothing(self, gate: Gate) -> None:
         learnt(gate, Answer.GOOD, *[Answer.UNKNOWN] * 4)

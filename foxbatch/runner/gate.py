@@ -123,8 +123,15 @@ class Gate:
         return None
 
     def reached(self) -> None:
-        """Note that the service answered something sensible, if only to a poll."""
+        """Note that the service answered something sensible, if only to a poll.
+
+        Then nobody waits for the one POST that was to find out: it may hang for long.
+        """
         self._trouble_since = self._unreached_since = None
+        if self._unreached_in_a_row and not self.paused:
+            self._unreached_in_a_row = 0
+            self._alone = not self._proven
+            self.not_before = -math.inf
 
     def trouble(self, now: float, *, busy: bool) -> Verdict:
         """Note that a request came to nothing; halt when that lasts too long.
@@ -133,7 +140,7 @@ class Gate:
         that says it gets more patience, and one that then falls silent starts anew.
         """
         if now - self._trouble_at > UNTRIED_S:  # suspended, perhaps for hours
-            self.reached()
+            self._trouble_since = self._unreached_since = None
         self._trouble_at = now
         self._trouble_since = (
             now if self._trouble_since is None else self._trouble_since
@@ -158,8 +165,8 @@ class Gate:
         self.not_before = max(self.not_before, now + wait_s)
 
     def _trust(self, *, resume: bool) -> None:
-        self.reached()
         self._proven = True
+        self.reached()
         self._unreached_in_a_row = 0
         if resume or not self.paused:
             self._unknown_in_a_row = self._failed_probes = 0
