@@ -149,4 +149,21 @@ ACCOUNTS = [
         options=SandboxOptions(keys={"sk-test": None}),
         reply={"success": False, "message": str},
     ),
+    Example(
+        name="what was charged",
+        method="GET",
+        path="/api/log/token",
+        made=MADE_VIDEO,
+        reply={
+            "data": [
+                {
+                    "id": int,
+                    "created_at": int,
+                    "model_name": "veo-3.1",
+                    "quota": int,
+                    "group": str,
+                }
+            ]
+        },
+    ),
 ]

@@ -178,7 +178,7 @@ def charges(sandbox: Sandbox, request: Request, now: float) -> Reply:
             range(account.tasks, 0, -1), reversed(account.newest), strict=False
         )
     ]
-    return json_reply(200, {"success": True, "message": "", "data": listed})
+    return json_reply(200, {"data": listed})
 
 
 def credits_left(sandbox: Sandbox, request: Request, now: float) -> Reply:

@@ -273,9 +273,7 @@ def _of_the_key() -> dict[str, Schema]:
         "BillingUsage": object_schema(
             {"object": one_of("list"), "total_usage": _ANY_NUMBER}
         ),
-        "Charges": object_schema(
-            {"success": yes, "message": _TEXT, "data": array_of(charge)}
-        ),
+        "Charges": object_schema({"data": array_of(charge)}),
         "CreditsLeft": object_schema(
             {
                 "credits_left": {"type": ["integer", "null"]},
