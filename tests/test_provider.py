@@ -13,6 +13,8 @@ from foxbatch.canonical import Json, sha256
 from foxbatch.errors import InvalidError, Position, Problem, UsageError
 from foxbatch.policy import Limits
 from foxbatch.provider import (
+    AccountRoutes,
+    ChargesRoute,
     Polling,
     Provider,
     builtin_names,
@@ -207,6 +209,35 @@ class TestProviderFile:
         assert mine.limits == Limits(in_flight=3)
         assert mine.polling == Polling(interval_s=9)
 
+    def test_what_an_account_tells_is_found_where_the_file_says(self) -> None:
+        text = MINE + (
+            "account:\n"
+            "  unit: cents\n"
+            "  per_credit: 2.5\n"
+            "  charges:\n"
+            "    {path: /log, items: [list.0, list], at: [when], model: [what.model]}\n"
+        )
+
+        mine = parse_provider(text.encode(), shown_as="mine.yaml", folder=None)
+
+        assert mine.account == AccountRoutes(
+            unit="cents",
+            per_credit=2.5,
+            charges=ChargesRoute(
+                path="/log",
+                items=(("list", 0), ("list",)),
+                at=(("when",),),
+                model=(("what", "model"),),
+            ),
+        )
+
+    def test_a_file_like_foxapi_has_its_account_too(self) -> None:
+        mine = parse_provider(MINE.encode(), shown_as="mine.yaml", folder=None)
+        theirs = load_provider("foxapi", base=Path())
+
+        assert mine.account == theirs.account
+        assert mine.account.balance is not None
+
     def test_without_a_key_variable_it_gets_no_key(self) -> None:
         text = MINE.replace("key_env: FOXBATCH_KEY_MY_API\n", "")
 
@@ -307,6 +338,34 @@ class TestProviderFile:
             ),
             pytest.param(
                 MINE + "model: []\n", "E-KEY-UNKNOWN", 6, "model", id="an unknown key"
+            ),
+            pytest.param(
+                MINE + "account: {unit: quota}\n",
+                "E-KEY-MISSING",
+                6,
+                "account",
+                id="an account without any route",
+            ),
+            pytest.param(
+                MINE + "account:\n  balance: {path: usage, used: [used]}\n",
+                "E-PATTERN",
+                7,
+                "path",
+                id="a path of an account without a slash",
+            ),
+            pytest.param(
+                MINE + "account:\n  unit: quota\n  balance: {path: /usage}\n",
+                "E-KEY-MISSING",
+                8,
+                "used",
+                id="a balance without a place",
+            ),
+            pytest.param(
+                MINE + "account:\n  per_credit: 0\n  balance: {path: /u, used: [u]}\n",
+                "E-RANGE",
+                7,
+                "per_credit",
+                id="a credit for nothing",
             ),
             pytest.param(
                 MINE

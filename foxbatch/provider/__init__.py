@@ -10,7 +10,10 @@ from foxbatch.provider.address import (
 )
 from foxbatch.provider.loading import builtin_names, load_provider, parse_provider
 from foxbatch.provider.service import (
+    AccountRoutes,
     Answers,
+    BalanceRoute,
+    ChargesRoute,
     Model,
     Places,
     Polling,
@@ -21,7 +24,10 @@ from foxbatch.provider.service import (
 )
 
 __all__ = [
+    "AccountRoutes",
     "Answers",
+    "BalanceRoute",
+    "ChargesRoute",
     "Model",
     "Places",
     "Polling",

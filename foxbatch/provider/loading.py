@@ -22,7 +22,10 @@ from foxbatch.provider.address import (
 from foxbatch.provider.files import confined, problem_at, read
 from foxbatch.provider.model_schemas import model_schema
 from foxbatch.provider.service import (
+    AccountRoutes,
     Answers,
+    BalanceRoute,
+    ChargesRoute,
     Means,
     Model,
     Places,
@@ -51,6 +54,7 @@ _TAKEN_OVER = (
     "answers",
     "submit",
     "failures",
+    "account",
 )
 _OURS_ALONE = ("embedded", "base_url_env", "account_env")
 
@@ -89,6 +93,28 @@ class _Rule(msgspec.Struct):
     error_class: str = msgspec.field(name="class", default="")
 
 
+class _Balance(msgspec.Struct):
+    path: str
+    used: list[str] = []
+    available: list[str] = []
+    unlimited: list[str] = []
+
+
+class _Charges(msgspec.Struct):
+    path: str
+    items: list[str]
+    at: list[str]
+    model: list[str]
+    amount: list[str] = []
+
+
+class _Account(msgspec.Struct):
+    unit: str = ""
+    per_credit: float | None = None
+    balance: _Balance | None = None
+    charges: _Charges | None = None
+
+
 class _File(msgspec.Struct):
     """A provider file as it is written; the schema has checked it already."""
 
@@ -109,6 +135,7 @@ class _File(msgspec.Struct):
     limits: Limits = Limits()
     polling: Polling = Polling()
     failures: dict[str, list[str]] = {}
+    account: _Account | None = None
 
 
 def builtin_names() -> list[str]:
@@ -338,6 +365,7 @@ def _provider(
         answers=_answers(file.answers),
         submit_rules=tuple(map(_rule, file.submit)),
         failure_classes={c: name for name, cs in file.failures.items() for c in cs},
+        account=_account(file.account or _Account()),
         sha256=sha256(content),
         content=content,
     )
@@ -367,6 +395,31 @@ def _answers(entry: _Answers) -> Answers:
         estimate=_places(entry.estimate),
         error=_places(entry.error),
         extras={name: _places(places) for name, places in entry.extras.items()},
+    )
+
+
+def _account(entry: _Account) -> AccountRoutes:
+    balance, charges = entry.balance, entry.charges
+    return AccountRoutes(
+        unit=entry.unit,
+        per_credit=entry.per_credit,
+        balance=None
+        if balance is None
+        else BalanceRoute(
+            path=balance.path,
+            used=_places(balance.used),
+            available=_places(balance.available),
+            unlimited=_places(balance.unlimited),
+        ),
+        charges=None
+        if charges is None
+        else ChargesRoute(
+            path=charges.path,
+            items=_places(charges.items),
+            at=_places(charges.at),
+            model=_places(charges.model),
+            amount=_places(charges.amount),
+        ),
     )
 
 

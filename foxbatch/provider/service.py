@@ -103,6 +103,52 @@ class SubmitRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceRoute:
+    """Where the service tells what an account has used, each figure if it is there."""
+
+    path: str
+    used: Places = ()
+    available: Places = ()
+    unlimited: Places = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargesRoute:
+    """Where the service lists what an account was charged for lately.
+
+    Attributes:
+        path: Path of the list.
+        items: Where the list is in the reply. The other places are in one item of it.
+        at: When it was charged, in Unix seconds.
+        model: What for.
+        amount: How much, in the unit of the account; what is not above 0 is no charge.
+    """
+
+    path: str
+    items: Places
+    at: Places
+    model: Places
+    amount: Places = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRoutes:
+    """What the service tells about the account of a key.
+
+    Attributes:
+        unit: What its amounts are called.
+        per_credit: How many of them one credit of a task is; None where nobody knows.
+        balance: None where it is not told.
+        charges: None where they are not told.
+    """
+
+    unit: str = ""
+    per_credit: float | None = None
+    balance: BalanceRoute | None = None
+    charges: ChargesRoute | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One service.
 
@@ -129,6 +175,7 @@ class Provider:
         answers: Where replies keep things.
         submit_rules: What refused submissions mean; the first that fits counts.
         failure_classes: Class by code of a failed task.
+        account: What it tells about the account of a key.
         sha256: Of `content`.
         content: Exact bytes of the provider file.
     """
@@ -154,6 +201,7 @@ class Provider:
     answers: Answers
     submit_rules: tuple[SubmitRule, ...]
     failure_classes: Mapping[str, str]
+    account: AccountRoutes
     sha256: Digest
     content: bytes
 
