@@ -24,6 +24,7 @@ The modules, in a good order to read them:
     lint        what is valid in a manifest, and probably not meant
     prices      what a purchase is thought to cost
     budget      what may still be bought
+    account     what the account did while a job may have been bought
     breaker     which slices of a sweep fail as a whole
     planner     what a run would do, and why
     clock       time, asked of one object

@@ -448,6 +448,27 @@ class RunEnded(Fact, frozen=True, tag="run.ended"):
     counts: dict[str, int] = {}
 
 
+class AccountSeen(Fact, frozen=True, tag="account.seen"):
+    """The service told what the account of the key has used.
+
+    Others may use it too. It is asked before a run submits anything, and once more at
+    the end of it.
+
+    Attributes:
+        used: Ever, in `unit`.
+        available: What is left, in `unit`.
+        unlimited: Whether nothing bounds it.
+        unit: The account's own, in the provider file's word.
+        per_credit: How many of them one credit of a task is, where that is known.
+    """
+
+    used: float | None = None
+    available: float | None = None
+    unlimited: bool | None = None
+    unit: str = ""
+    per_credit: float | None = None
+
+
 Event: TypeAlias = (
     RunStarted
     | JobPlanned
@@ -463,6 +484,7 @@ Event: TypeAlias = (
     | JobSucceeded
     | JobFailed
     | BatchHalted
+    | AccountSeen
     | RunEnded
 )
 """Every kind of fact."""

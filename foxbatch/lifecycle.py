@@ -54,6 +54,7 @@ from foxbatch.canonical import JobId
 from foxbatch.errors import TransitionError
 from foxbatch.events import (
     EXPIRED,
+    AccountSeen,
     ArtifactStored,
     AttemptFact,
     AttemptId,
@@ -551,12 +552,17 @@ class JobState:
 
 @dataclass(slots=True)
 class Run:
-    """All that is known about one process run."""
+    """All that is known about one process run.
+
+    `account_before` and `account_after` are the first and the last look at the account.
+    """
 
     id: RunId
     started: RunStarted | None = None
     ended: RunEnded | None = None
     halted: BatchHalted | None = None
+    account_before: AccountSeen | None = None
+    account_after: AccountSeen | None = None
 
 
 @dataclass(slots=True)
@@ -595,13 +601,18 @@ class BatchState:
             case _:
                 self._join_run(event)
 
-    def _join_run(self, event: RunStarted | RunEnded | BatchHalted) -> None:
+    def _join_run(
+        self, event: RunStarted | RunEnded | BatchHalted | AccountSeen
+    ) -> None:
         run = self.runs.setdefault(event.run, Run(event.run))
         match event:
             case RunStarted():
                 run.started = _later(run.started, event)
             case RunEnded():
                 run.ended = _later(run.ended, event)
+            case AccountSeen():
+                run.account_before = _earlier(run.account_before, event)
+                run.account_after = _later(run.account_after, event)
             case _:
                 run.halted = _later(run.halted, event)
 

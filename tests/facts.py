@@ -11,6 +11,7 @@ import msgspec
 from foxbatch.canonical import Digest, JobId
 from foxbatch.clock import to_text
 from foxbatch.events import (
+    AccountSeen,
     AlsoWanted,
     ArtifactStored,
     AttemptId,
@@ -140,6 +141,9 @@ FAILED = JobFailed(
     credits=2.5,
 )
 HALTED = BatchHalted(why="payment required", exit_code=6)
+ACCOUNT = AccountSeen(
+    used=250_000.0, available=7_500.0, unlimited=True, unit="quota", per_credit=5_000.0
+)
 ENDED = RunEnded(why="done", counts={"done": 1})
 
 EVERY_KIND: tuple[Event, ...] = (
@@ -157,6 +161,7 @@ EVERY_KIND: tuple[Event, ...] = (
     SUCCEEDED,
     FAILED,
     HALTED,
+    ACCOUNT,
     ENDED,
 )
 """One fact of every kind, every field filled, without stamps."""

@@ -29,14 +29,14 @@ class Peer:
         port: Where it listens.
         connections: How many were opened.
         requests: The heads that arrived whole, in order.
-        arrived: Set with the first thing that comes over a connection.
+        arrived: Released with the first thing that comes over each connection.
         over: Set when the block ends: for handlers that wait.
     """
 
     def __init__(self, handler: Handler, *, room_bytes: int | None = None) -> None:
         self.connections = 0
         self.requests: list[bytes] = []
-        self.arrived = threading.Event()
+        self.arrived = threading.Semaphore(0)
         self.over = threading.Event()
         self._handler = handler
         self._threads: list[threading.Thread] = []
@@ -88,7 +88,7 @@ class Peer:
     def _serve(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
             connection.recv(1, socket.MSG_PEEK)
-            self.arrived.set()
+            self.arrived.release()
             self._handler(self, connection)
 
 
@@ -143,8 +143,9 @@ def reset(connection: socket.socket) -> None:
 
 
 def silent(peer: Peer, connection: socket.socket) -> None:
-    """Read a request and never answer."""
-    heard(peer, connection)
+    """Read a submission and never answer. Whatever else is asked is not there."""
+    while heard(peer, connection).startswith(b"GET /api/"):
+        connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
     peer.over.wait(PATIENCE_S)
 
 

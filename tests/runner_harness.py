@@ -31,7 +31,7 @@ from foxbatch.manifest import parse_manifest
 from foxbatch.matrix import expand
 from foxbatch.planner import Choice, Plan, as_planned, is_news, plan
 from foxbatch.policy import Budget, Limits, PollPolicy, RetryPolicy
-from foxbatch.provider import Polling, Provider, load_provider
+from foxbatch.provider import AccountRoutes, Polling, Provider, load_provider
 from foxbatch.runner import (
     Bench,
     Book,
@@ -58,7 +58,10 @@ SERVICE: Provider = replace(
     polling=Polling(first_s=5, interval_s=5),
     # Its estimates would move the first question about each task away from 5 s.
     answers=replace(_SANDBOX.answers, estimate=()),
+    # Nor does a look at the account take a turn, except where a test is about it.
+    account=AccountRoutes(),
 )
+ACCOUNT = _SANDBOX.account
 
 TOO_LONG_S = 7 * 86_400
 """Virtual seconds after which a run is taken to have stuck."""

@@ -76,6 +76,7 @@ def test_the_words_are_the_format() -> None:
         "job.succeeded",
         "job.failed",
         "batch.halted",
+        "account.seen",
         "run.ended",
     ]
     assert {word(event) for event in EVERY_KIND} == WORDS

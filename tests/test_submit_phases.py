@@ -153,7 +153,8 @@ def test_only_a_submission_that_began_is_held_after_an_interruption(
         with subprocess.Popen(
             command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True
         ) as process:
-            assert peer.arrived.wait(PATIENCE_S)
+            for _what in ("a look at the account", "the submission"):
+                assert peer.arrived.acquire(timeout=PATIENCE_S)
             process.send_signal(signal.SIGINT)
             assert process.stderr is not None
             while "interrupted" not in process.stderr.readline():

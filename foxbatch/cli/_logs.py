@@ -16,6 +16,7 @@ import structlog
 from foxbatch.cli._settings import redact, secrets_of
 from foxbatch.errors import UsageError
 from foxbatch.events import (
+    AccountSeen,
     BatchHalted,
     Event,
     JobFailed,
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
     from foxbatch.pace import PaceChange
 
 _NOTABLE = BatchHalted | JobFailed | SubmitRefused | SubmitUnknown | WatchEnded
-# The manifest has the one, and what came of the other says it too.
-_DETAILS = JobPlanned | SubmitIntended
+# The manifest has the one, what came of the other says it too, and `settle` compares
+# the third.
+_DETAILS = JobPlanned | SubmitIntended | AccountSeen
 _STAMPS = frozenset({"v", "seq", "at", "event"})
 # What a prompt, a body or a header may be in is for those who debug.
 _BODIES = frozenset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +14,10 @@ import httpx
 
 from foxbatch import __version__
 from foxbatch.access import Access
+from foxbatch.account import Balance, Charge
 from foxbatch.artifacts import Partial
+from foxbatch.canonical import Json
+from foxbatch.client.balance import read_balance, read_charges
 from foxbatch.client.download import Fetched, FetchFailed, fetch
 from foxbatch.client.outcomes import (
     NotSent,
@@ -23,6 +27,7 @@ from foxbatch.client.outcomes import (
     Unknown,
     classify_poll,
     classify_submit,
+    decode,
     usable_task_id,
 )
 from foxbatch.client.sending import Sending
@@ -31,6 +36,8 @@ from foxbatch.clock import Clock
 from foxbatch.errors import UsageError
 from foxbatch.events import TaskId
 from foxbatch.provider import Provider, host_of
+
+_log = logging.getLogger(__name__)
 
 MAX_REPLY_BYTES = 4 << 20
 """More than any honest answer about a task holds."""
@@ -200,6 +207,42 @@ class ServiceClient:
         except CONNECTION_ERRORS as error:
             return PollTrouble(in_words(error, self._secrets))
         return outcome
+
+    async def balance(self) -> Balance | None:
+        """Ask what the account has used; None where that is not known."""
+        route = self._provider.account.balance
+        if route is None:
+            return None
+        seen = read_balance(route, await self._told(route.path))
+        if seen is None:
+            _log.debug("what the account has used is not known")
+        return seen
+
+    async def charges(self) -> tuple[Charge, ...] | None:
+        """Ask what the account was charged for lately; None where that is not known."""
+        route = self._provider.account.charges
+        if route is None:
+            return None
+        listed = read_charges(route, await self._told(route.path))
+        if listed is None:
+            _log.debug("what the account was charged for is not known")
+        return listed
+
+    async def _told(self, path: str) -> Json:
+        """Return what a page about the account says, None for nothing of use.
+
+        It is evidence and no more: whatever goes wrong, nobody has to know.
+        """
+        request = self._polls.build_request("GET", self._access.base_url + path)
+        try:
+            response, body = await _exchange(self._polls, request)
+        except CONNECTION_ERRORS as error:
+            _log.debug("%s: %s", path, in_words(error, self._secrets))
+            return None
+        if body is None or not response.is_success:
+            _log.debug("%s: status %s", path, response.status_code)
+            return None
+        return decode(body, self._secrets)
 
     async def download(
         self, url: str, target: Partial, *, expect_kind: str

@@ -222,7 +222,7 @@ def classify_submit(
 ) -> SubmitOutcome:
     """Return what an answer to a submission means, by the provider's table."""
     evidence = gather(status, headers, body, secrets=secrets)
-    reply = _decode(body, secrets)
+    reply = decode(body, secrets)
     if 200 <= status <= 299:  # noqa: PLR2004  HTTP's own ranges
         if not isinstance(reply, dict):
             return Unknown(f"status {status} without a JSON object", evidence)
@@ -258,7 +258,7 @@ def classify_poll(
     """Return what an answer about *task* means. Faults say nothing about the task."""
     evidence = gather(status, headers, body, secrets=secrets)
     retry_after = evidence.headers.get("retry-after")
-    reply = _decode(body, secrets)
+    reply = decode(body, secrets)
     if 200 <= status <= 299:  # noqa: PLR2004
         if not isinstance(reply, dict):
             return PollTrouble(f"status {status} without a JSON object", None, status)
@@ -338,7 +338,7 @@ def _page_title(text: str) -> str:
     return f"a page came: {_cut(title[1])}" if title else "a page came"
 
 
-def _decode(body: bytes, secrets: Secrets) -> Json:
+def decode(body: bytes, secrets: Secrets) -> Json:
     """Return the JSON value in *body* without *secrets*, None where there is none.
 
     They go before anything is read from it, so that no place can be forgotten.
@@ -413,15 +413,15 @@ def _view(
         state="running" if empty else state,
         empty=empty,
         queued=word in provider.queued,
-        progress=_number(find(reply, places.progress)),
+        progress=number_in(find(reply, places.progress)),
         results=results if state == "completed" else (),
         error=_failure(provider, find(reply, places.error))
         if state == "failed"
         else None,
-        credits=_number(find(reply, places.credits)),
+        credits=number_in(find(reply, places.credits)),
         reported_model=model if isinstance(model, str) else None,
-        estimated_s=_number(find(reply, places.estimate)),
-        created=_number(find(reply, places.created)),
+        estimated_s=number_in(find(reply, places.estimate)),
+        created=number_in(find(reply, places.created)),
         extras={name: value for name, value in extras.items() if value is not None},
         raw=evidence.reply,
     )
@@ -455,7 +455,7 @@ def _result(value: Json) -> ResultItem:
     )
 
 
-def _number(value: Json) -> float | None:
+def number_in(value: Json) -> float | None:
     """Return a number of a reply; a service also says them as text now and then."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

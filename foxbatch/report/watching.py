@@ -12,7 +12,7 @@ import msgspec
 
 from foxbatch.canonical import Digest, JobId
 from foxbatch.errors import FoxbatchError
-from foxbatch.events import BatchHalted, RunEnded, RunId, RunStarted
+from foxbatch.events import JobFact, RunId
 from foxbatch.ledger import LedgerTail, ledger_files, live_runs
 from foxbatch.lifecycle import BatchState
 from foxbatch.processes import Process, this_process
@@ -218,7 +218,7 @@ def _news(run: _Run) -> dict[JobId, Record]:
             continue
         for event in tail.news():
             run.state.join(event)
-            if not isinstance(event, RunStarted | RunEnded | BatchHalted):
+            if isinstance(event, JobFact):
                 run.told.add(event.job)
     live = live_runs(run.state, run.path, here=run.here)
     if live != run.live:

@@ -17,6 +17,7 @@ from foxbatch.events import AttemptId, JobPlanned, RunEnded
 from foxbatch.forecast import Track, kind_of
 from foxbatch.lifecycle import Attempt, Phase
 from foxbatch.planner import BUYS, Action, Plan, PlannedJob
+from foxbatch.runner.account import look_after, look_before
 from foxbatch.runner.bench import Bench, Ending
 from foxbatch.runner.canary import Canary, GoOn
 from foxbatch.runner.fetch import Fetcher
@@ -252,7 +253,9 @@ async def run_batch(
         batch = Batch(
             bench, most=most, detach=detach, stop_after_s=stop_after_s, go_on=go_on
         )
+        await look_before(bench)
         outcome = await batch.work_through(plan)
+        await look_after(bench)
     except anyio.get_cancelled_exc_class():
         # Told to stop at once. What was under way has left its facts.
         _say_goodbye(bench, plan, bench.stop.reason or "interrupted")

@@ -31,7 +31,7 @@ from foxbatch.events import (
     WatchEnded,
 )
 from foxbatch.lifecycle import TRANSITIONS, Stage
-from tests.facts import HALTED, PLANNED, SHA256, STARTED, stamped
+from tests.facts import ACCOUNT, HALTED, PLANNED, SHA256, STARTED, stamped
 
 RUNS = [RunId(letter * 10) for letter in "abc"]
 JOBS = [JobId("j" * 20), JobId("k" * 20)]
@@ -111,7 +111,8 @@ def make(step: str, attempt: AttemptId, salt: int = 1) -> Event:
 def _about_the_batch(salt: int) -> Event:
     job = JOBS[salt % 2]
     plan = msgspec.structs.replace(PLANNED, job=job, name=f"job {salt}")
-    return (STARTED, plan, HALTED, RunEnded(why=f"{salt}"))[salt % 4]
+    seen = msgspec.structs.replace(ACCOUNT, used=float(salt))
+    return (STARTED, plan, HALTED, RunEnded(why=f"{salt}"), seen)[salt % 5]
 
 
 @st.composite

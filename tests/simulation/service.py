@@ -32,9 +32,11 @@ def served_by(task: Task, number: int) -> str:
 
 
 def kind_of(request: httpx.Request) -> str:
-    """Return `post`, `poll` or `file`."""
+    """Return `post`, `poll`, `look` (at the account) or `file`."""
     if request.method == "POST":
         return "post"
+    if request.url.path.startswith("/api/"):
+        return "look"
     return "poll" if request.url.path.startswith("/v1/tasks/") else "file"
 
 
