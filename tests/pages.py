@@ -105,6 +105,8 @@ def steps(block: Block) -> Iterator[Step]:
 _VOLATILE = (
     (r"task-unified-\d+-\w+", "TASK"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", "MOMENT"),
+    (r"[\d-]{10} [\d:]{8}( to | and )([\d-]{10} )?[\d:]{8} UTC", "SPAN"),
+    (r"\b[a-z2-7]{10}-\d+ on \S+", "ATTEMPT"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "MOMENT"),
     (r"\d{8}T\d{6}Z-[a-z2-7]{10}", "RUN"),
     (r"\b(\d+h )?(\d+m )?\d+s\b", "TIME"),

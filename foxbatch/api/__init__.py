@@ -38,7 +38,14 @@ if TYPE_CHECKING:
     from foxbatch.api.reporting import Reported, bundle, report
     from foxbatch.api.running import collect, run
     from foxbatch.api.service import SANDBOX_SPEED, RunOptions, find_access
-    from foxbatch.api.settling import Ruling, Settled, look_up, settle, settle_all
+    from foxbatch.api.settling import (
+        Ruling,
+        Settled,
+        held_and_charged,
+        look_up,
+        settle,
+        settle_all,
+    )
     from foxbatch.api.sheeting import Sheeted, sheet
     from foxbatch.api.summary import RunSummary, show_path
     from foxbatch.api.verifying import Finding, Verified, verify
@@ -97,6 +104,7 @@ __all__ = [
     "find_run_dir",
     "fix_manifest",
     "held",
+    "held_and_charged",
     "load_manifest",
     "load_results",
     "look_up",
@@ -155,6 +163,7 @@ _HOME = {
     "find_run_dir": "foxbatch.api.place",
     "fix_manifest": "foxbatch.api.mending",
     "held": "foxbatch.api.evidence",
+    "held_and_charged": "foxbatch.api.settling",
     "load_manifest": "foxbatch.api.wanted",
     "look_up": "foxbatch.api.settling",
     "picked_results": "foxbatch.api.asking",

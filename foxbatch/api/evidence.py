@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from foxbatch import canonical
+from foxbatch import account, canonical
+from foxbatch.account import Charge, Rise
 from foxbatch.api.place import Place
 from foxbatch.canonical import Digest, JobId, Json
 from foxbatch.events import JobPlanned
@@ -33,6 +35,10 @@ class HeldJob:
         credits: What it is thought to have cost, from like ones; None if unknown.
         host: Machine that sent it.
         maybe_alive: Whether that machine may still be waiting for the answer.
+        account: What the account used in that time, for people; empty where no run
+            looked before and after it.
+        charges: What the account was charged for in that time, for people; empty where
+            nobody asked, or it tells nothing.
     """
 
     job: JobId
@@ -48,6 +54,8 @@ class HeldJob:
     credits: float | None
     host: str
     maybe_alive: bool
+    account: str = ""
+    charges: str = ""
 
 
 def held_attempts(state: BatchState) -> list[tuple[JobState, Attempt]]:
@@ -82,8 +90,37 @@ def held(run_dir: Path) -> tuple[HeldJob, ...]:
     Raises:
         LedgerError: The ledger cannot be trusted.
     """
-    state = read_folder(Place(run_dir).ledger).state
-    return tuple(_evidence(state, *pair) for pair in held_attempts(state))
+    return held_in(read_folder(Place(run_dir).ledger).state)
+
+
+def held_in(
+    state: BatchState, charges: Sequence[Charge] | None = None
+) -> tuple[HeldJob, ...]:
+    """Return the held jobs of *state* with their evidence, the oldest first.
+
+    Args:
+        state: What the ledger says.
+        charges: What the account was charged for lately, where that is known.
+    """
+    found = held_attempts(state)
+    used = {
+        attempt: rise.in_words() for rise in rises(state) for attempt in rise.attempts
+    }
+    charged = {} if charges is None else account.tallies(state, charges)
+    told = {attempt: tally.in_words() for attempt, tally in charged.items()}
+    return tuple(
+        replace(
+            _evidence(state, known, attempt),
+            account=used.get(attempt.id, ""),
+            charges=told.get(attempt.id, ""),
+        )
+        for known, attempt in found
+    )
+
+
+def rises(state: BatchState) -> list[Rise]:
+    """Return what the account did around the held jobs of *state*."""
+    return account.rises(state, [attempt for _, attempt in held_attempts(state)])
 
 
 def _evidence(state: BatchState, known: JobState, attempt: Attempt) -> HeldJob:

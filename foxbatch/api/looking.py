@@ -15,8 +15,9 @@ from statistics import median
 import msgspec
 
 from foxbatch import planner
+from foxbatch.account import Rise
 from foxbatch.api.elsewhere import look_elsewhere, whose
-from foxbatch.api.evidence import maybe_alive
+from foxbatch.api.evidence import maybe_alive, rises
 from foxbatch.api.place import Place, default_run_dir, starts
 from foxbatch.api.service import RunOptions
 from foxbatch.api.summary import loud
@@ -128,6 +129,7 @@ class Status:
         lengths: How long tasks take, by kind, as far as they were seen to end.
         slowed: Attempts that the service refused because they were too many, by the
             class of the refusal.
+        account: What the account did around held jobs, as far as runs looked at it.
     """
 
     run_dir: Path
@@ -139,6 +141,7 @@ class Status:
     budgets: tuple[Spent, ...] = ()
     lengths: tuple[Length, ...] = ()
     slowed: Mapping[str, int] = field(default_factory=dict)
+    account: tuple[Rise, ...] = ()
 
     @property
     def phases(self) -> dict[str, int]:
@@ -165,6 +168,7 @@ class Status:
                 for one in self.lengths
             ],
             "slowed": dict(self.slowed),
+            "account": [rise.to_json() for rise in self.account],
         }
 
 
@@ -271,6 +275,7 @@ def status(run_dir: Path, *, clock: Clock | None = None) -> Status:
         spent=spent,
         budgets=budgets,
         lengths=_lengths(state),
+        account=tuple(rises(state)),
     )
 
 

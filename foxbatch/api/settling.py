@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
 import msgspec
 
 from foxbatch.access import SANDBOX_ORIGIN
-from foxbatch.api.evidence import held_attempts, maybe_alive
+from foxbatch.account import NOT_PROOF, Charge
+from foxbatch.api.evidence import HeldJob, held_attempts, held_in, maybe_alive
 from foxbatch.api.place import Place, check_origin, provider_of, starts
 from foxbatch.api.provenance import start_fact
 from foxbatch.api.service import RunOptions, known_access, reached
@@ -26,13 +30,23 @@ from foxbatch.client import (
     usable_task_id,
 )
 from foxbatch.clock import Clock, SystemClock, from_text
-from foxbatch.errors import UsageError
+from foxbatch.errors import FoxbatchError, UsageError
 from foxbatch.events import Decision, RunEnded, SubmitSettled, TaskId
-from foxbatch.ledger import DirLock, LedgerWriter, new_run_id, read_folder
+from foxbatch.ledger import (
+    DirLock,
+    LedgerWriter,
+    live_runs,
+    new_run_id,
+    read_folder,
+)
 from foxbatch.lifecycle import Attempt, BatchState, JobState
+from foxbatch.processes import this_process
 from foxbatch.provider import Provider
 from foxbatch.results import records, write_jsonl
 
+_log = logging.getLogger(__name__)
+
+_PATIENCE_S = 5.0  # for what is evidence and no more
 _EARLIEST = timedelta(minutes=-2)
 _LATEST = timedelta(minutes=10)
 
@@ -139,8 +153,7 @@ async def settle_all(
         for case in cases:
             if case.ruling.decision == "task":
                 case.seen = await looker.look(case)
-        question = "\n\n".join(_question(case) for case in cases)
-        if ask is not None and not ask(question):
+        if ask is not None and not ask(await _questions(cases, looker)):
             raise UsageError("nothing was decided", hint="Answer y to decide.")
         _write(place, state, [case.fact(why) for case in cases], options, clock)
     return tuple(
@@ -172,6 +185,22 @@ async def look_up(
     case = _Case(ruling, *_held(held_attempts(state), job))
     looker = _Looker(place, state, options or RunOptions(), clock or SystemClock())
     return _shown(await looker.look(case), case.known)
+
+
+async def held_and_charged(
+    run_dir: Path, *, options: RunOptions | None = None, clock: Clock | None = None
+) -> tuple[HeldJob, ...]:
+    """Return the held jobs as `held` does, with what the account was charged for.
+
+    The service is asked for that. Whatever goes wrong, it is not known, and no error.
+
+    Raises:
+        LedgerError: The ledger cannot be trusted.
+    """
+    place = Place(run_dir)
+    state = read_folder(place.ledger).state
+    looker = _Looker(place, state, options or RunOptions(), clock or SystemClock())
+    return held_in(state, await looker.charges() if held_attempts(state) else None)
 
 
 @dataclass(slots=True)
@@ -272,7 +301,38 @@ class _Looker:
         _check_model(case.known, outcome.view, provider)
         return outcome.view
 
+    async def charges(self) -> tuple[Charge, ...] | None:
+        """Return what the account was charged for lately, None where nobody knows."""
+        try:
+            provider = provider_of(self.place, self.state)
+            if provider.account.charges is None or not self._may_ask(provider):
+                return None
+            with anyio.move_on_after(_PATIENCE_S):
+                async with self._reached(provider) as client:
+                    return await client.charges()
+        except (FoxbatchError, OSError) as error:  # no key, a read-only copy, …
+            _log.debug("what the account was charged for is not known: %s", error)
+        return None
+
+    def _may_ask(self, provider: Provider) -> bool:
+        """Return whether the service can be asked without a trace.
+
+        The embedded sandbox cannot be served twice at once, and without its memory it
+        would be another one.
+        """
+        place, here = self.place, this_process()
+        if not provider.embedded or self.options.base_url:
+            return True
+        remembers = (place.sandbox / "tasks.jsonl").exists()
+        return remembers and not live_runs(self.state, place.path, here=here)
+
     async def _ask(self, provider: Provider, task: TaskId) -> PollOutcome:
+        async with self._reached(provider) as client:
+            return await client.poll(task)
+
+    @asynccontextmanager
+    async def _reached(self, provider: Provider) -> AsyncIterator[ServiceClient]:
+        """Give a client that may only read."""
         options, place = self.options, self.place
         entry = known_access(provider, options)
         origin = SANDBOX_ORIGIN if entry is None else entry.origin
@@ -281,7 +341,7 @@ class _Looker:
             async with ServiceClient(
                 provider, found, clock=self.clock, reads_only=True
             ) as client:
-                return await client.poll(task)
+                yield client
 
 
 def _said(outcome: TaskMissing | PollTrouble | PollDenied) -> str:
@@ -328,12 +388,25 @@ def _created(view: TaskView) -> datetime | None:
         return None
 
 
-def _question(case: _Case) -> str:
+async def _questions(cases: Sequence[_Case], looker: _Looker) -> str:
+    """Return what is about to be written down, with what the account tells about it."""
+    charges = await looker.charges() if cases else None
+    evidence = {one.attempt: one for one in held_in(looker.state, charges)}
+    shown = [_question(case, evidence[case.attempt.id]) for case in cases]
+    if any(one.account or one.charges for one in evidence.values()):
+        shown.append(NOT_PROOF)
+    return "\n\n".join(shown)
+
+
+def _question(case: _Case, evidence: HeldJob) -> str:
     attempt, known = case.attempt, case.known
     why = attempt.unknown.why if attempt.unknown is not None else "the process ended"
     lines = [f"{known.name} ({known.id}), submitted {attempt.since}: {why}"]
     if case.seen is not None:
         lines.append(_shown(case.seen, known))
+    else:
+        told = (evidence.account, evidence.charges)
+        lines += [f"The account: {said}." for said in told if said]
     consequence = _CONSEQUENCES[case.ruling.decision]
     return "\n".join([*lines, f"If you agree, {consequence}."])
 

@@ -10,6 +10,7 @@ import click
 from rich.text import Text
 
 from foxbatch import api
+from foxbatch.account import NOT_PROOF
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import amount, count, one_line, visible
 from foxbatch.errors import UsageError
@@ -128,9 +129,13 @@ def _evidence(one: api.HeldJob) -> Iterator[Text]:
         "request": f"sha256 {one.request_sha256[:_SHA256_SHOWN]}",
         "prompt": one.prompt,
         "credits": price,
+        "account": one.account,
+        "charges": one.charges,
     }
     if one.maybe_alive:
         rows["careful"] = "its run may still be alive on that machine"
     for label, text in rows.items():
         if text:
             yield Text.assemble((f"  {label:<10}", "dim"), one_line(text, _LONGEST))
+    if one.account or one.charges:
+        yield Text(f"  {'':<10}{NOT_PROOF}", "dim")

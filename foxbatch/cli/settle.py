@@ -140,10 +140,17 @@ def _look(
     force: bool,
 ) -> int:
     """Show held jobs; on a terminal, ask what became of each of them."""
+    import anyio
+
     from foxbatch import api
     from foxbatch.cli import deciding
 
-    held = deciding.select(api.held(run_dir), jobs)
+    deciding.select(api.held(run_dir), jobs)  # before anybody is asked
+
+    async def look() -> tuple[api.HeldJob, ...]:
+        return await api.held_and_charged(run_dir, options=chosen)
+
+    held = deciding.select(anyio.run(look), jobs)
     if not terminal.asks:
         if jobs:
             raise UsageError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from foxbatch import api
+from foxbatch.account import NOT_PROOF
 from foxbatch.cli._tables import Cell, Column, show_table
 from foxbatch.cli._terminal import Terminal
 from foxbatch.cli._text import amount, count, one_line, size
@@ -67,14 +68,7 @@ def summary(status: api.Status) -> Iterator[Text]:
             f"{_moment(job.valid_until)}; type foxbatch collect",
             "bold red",
         )
-    for job in status.jobs:
-        if job.phase is Phase.HELD:
-            alive = " (its run may still be alive elsewhere)" if job.maybe_alive else ""
-            yield Text(
-                f"held: {one_line(job.name)} may have been bought{alive}; type foxbatch"
-                f" settle {api.show_path(status.run_dir)} {job.job}",
-                "magenta",
-            )
+    yield from _held(status)
     yield from _money(status)
     for one in status.lengths[:_KINDS]:
         what = one_line(", ".join(one.kind))
@@ -87,6 +81,22 @@ def summary(status: api.Status) -> Iterator[Text]:
         yield Text(f"slowed down by the service: {times}", "dim")
     for problem in status.problems:
         yield Text(f"! {one_line(problem, _LONGEST_PROBLEM)}", "yellow")
+
+
+def _held(status: api.Status) -> Iterator[Text]:
+    """Yield what may have been bought, and what the account did meanwhile."""
+    for job in status.jobs:
+        if job.phase is Phase.HELD:
+            alive = " (its run may still be alive elsewhere)" if job.maybe_alive else ""
+            yield Text(
+                f"held: {one_line(job.name)} may have been bought{alive}; type foxbatch"
+                f" settle {api.show_path(status.run_dir)} {job.job}",
+                "magenta",
+            )
+    for rise in status.account:
+        yield Text(f"account: {one_line(rise.in_words())}", "magenta")
+    if status.account:
+        yield Text(NOT_PROOF, "dim")
 
 
 def _money(status: api.Status) -> Iterator[Text]:
