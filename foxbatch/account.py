@@ -282,7 +282,7 @@ class Tally:
         more, doubts = self.charges - self.tasks, len(self.attempts)
         if not more:
             was = "this job was" if doubts == 1 else f"these {doubts:,} were"
-            return f"not one more, so {was} probably not bought"
+            return f"not one more so far, so {was} probably not bought"
         count = "one" if more == 1 else f"{more:,}"
         said = f"{count} more, so "
         if more < doubts:

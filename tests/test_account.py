@@ -339,13 +339,13 @@ class TestCharges:
 
         assert ledger.charged(3)[lost].endswith(
             "1 charge for veo-3.1; the ledger knows 1 task accepted then:"
-            " not one more, so this job was probably not bought"
+            " not one more so far, so this job was probably not bought"
         )
 
     @pytest.mark.parametrize(
         ("more", "said"),
         [
-            (0, "not one more, so these 3 were probably not bought"),
+            (0, "not one more so far, so these 3 were probably not bought"),
             (1, "one more, so one of 3 such jobs was probably bought"),
             (2, "2 more, so 2 of 3 such jobs were probably bought"),
             (3, "3 more, so these 3 were probably bought"),
@@ -418,7 +418,7 @@ class TestCharges:
         lost = ledger.lose(1, 0)
 
         assert ledger.charged()[lost].endswith(
-            "not one more, so this job was probably not bought"
+            "not one more so far, so this job was probably not bought"
         )
 
     def test_what_was_refused_needs_no_charge(self, ledger: Ledger) -> None:

@@ -81,7 +81,7 @@ def test_what_never_arrived_is_not_charged_and_settle_says_so(type_: Type) -> No
 
     assert "nothing is unexplained: no sign of a further purchase" in shown.out
     assert "2 charges for veo-3.1-fast; the ledger knows 2 tasks" in shown.out
-    assert "not one more, so this job was probably not bought" in shown.out
+    assert "not one more so far, so this job was probably not bought" in shown.out
 
 
 def test_status_tells_it_from_the_ledger_alone(type_: Type) -> None:
@@ -128,10 +128,10 @@ def test_a_real_service_is_asked_with_the_key_and_only_while_it_answers() -> Non
     assert asked.account == unasked.account == gone.account
 
 
-def test_a_provider_file_without_an_account_has_no_such_evidence() -> None:
+def test_where_the_account_tells_nothing_there_is_no_such_evidence() -> None:
     Path("plain.yaml").write_text(
         "foxbatch: 1\nlike: foxapi\nid: plain\nbase_url: http://127.0.0.1:9\n"
-        "account: {charges: {path: /x, items: [data], at: [at], model: [model]}}\n"
+        "account: {balance: {path: /nowhere, used: [used]}}\n"
     )
     manifest = write("./plain.yaml", "A stormy sea [sandbox:lost-reply]")
 
