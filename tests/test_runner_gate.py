@@ -90,7 +90,6 @@ class TestNobodyThere:
         learnt(gate, Answer.UNREACHED, at=2)
         assert gate.opens(2 + UNREACHED_S[0], under_way=0)
 
-
     def test_an_answer_to_a_poll_does_as_well(self, gate: Gate) -> None:
         learnt(gate, Answer.GOOD, *[Answer.UNREACHED] * 5)
 
