@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from benchmarks.comparison.work import SPEED
 
 _PLANS = Path(__file__).parent / "plans"
+_OUTAGE_S = 60.0  # longer than any of a plan, at this speed
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,13 @@ class Service:
 
     def created(self) -> int:
         """Return how many tasks there are."""
-        reply = httpx.get(f"{self.url}/sandbox/stats", timeout=10)
-        return int(reply.raise_for_status().json()["created"])
+        return int(self._told("/sandbox/stats")["created"])
 
     def tasks(self) -> list[Task]:
         """Return all tasks, oldest first."""
         found: list[Task] = []
         while True:
-            where = f"{self.url}/sandbox/tasks?offset={len(found)}"
-            page = httpx.get(where, timeout=10).raise_for_status().json()
+            page = self._told(f"/sandbox/tasks?offset={len(found)}")
             found += [
                 Task(
                     task["id"],
@@ -55,6 +56,20 @@ class Service:
             ]
             if not page["tasks"] or len(found) >= page["total"]:
                 return found[::-1]
+
+    def _told(self, path: str) -> dict[str, Any]:
+        """Return what a page of the sandbox says, once no outage hides it."""
+        give_up_at = time.monotonic() + _OUTAGE_S
+        while True:
+            try:
+                reply = httpx.get(self.url + path, timeout=10, trust_env=False)
+            except httpx.TransportError:
+                if time.monotonic() > give_up_at:
+                    raise
+                time.sleep(0.1)
+                continue
+            found: dict[str, Any] = reply.raise_for_status().json()
+            return found
 
 
 def plans() -> list[str]:
