@@ -363,6 +363,18 @@ class TestCharges:
         assert list(found) == held
         assert {text.rpartition(": ")[2] for text in found.values()} == {said}
 
+    def test_a_long_submission_is_counted_with_what_began_after_a_short_one(
+        self, ledger: Ledger
+    ) -> None:
+        killed = ledger.intend(1, 0)
+        ledger.accept(2, 10)
+        lost = ledger.lose(3, 200)
+
+        found = ledger.charged(10, 230)
+
+        assert found[killed] == found[lost]
+        assert "one more, so one of 2 such jobs was probably bought" in found[lost]
+
     def test_charges_of_other_times_and_models_do_not_count(
         self, ledger: Ledger
     ) -> None:
@@ -398,8 +410,10 @@ class TestCharges:
     @pytest.mark.parametrize(
         "at_s",
         [
-            pytest.param([500, 600], id="fewer charges than tasks"),
-            pytest.param([500, 501, 600, 601], id="the first task is not in it"),
+            pytest.param([0, 500], id="fewer charges than tasks"),
+            pytest.param(
+                [300, 400, 500, 501, 600, 601, 602], id="the first task is not in it"
+            ),
         ],
     )
     def test_a_list_that_may_begin_later_tells_nothing(
