@@ -53,16 +53,45 @@ def mixed_page(folder: Path, *, longest_s: int = 3) -> Path:
         for number in range(len(LOOKS))
     ]
     records += _not_done()
+    return _page(run_dir, records, "A mixed run")
+
+
+def several_page(folder: Path) -> Path:
+    """Write a page of jobs with several files below *folder*; return the page.
+
+    `set` has four pictures for each look; `kit` a film, a picture, and facts, for the
+    fog only.
+    """
+    run_dir = folder / "runs" / "several@sandbox"
+    records = []
+    for number, look in enumerate(LOOKS):
+        paths = [
+            _picture(run_dir / "artifacts" / f"set-{look}-{item + 1}", number, item)
+            for item in range(4)
+        ]
+        files = tuple(_stored(run_dir, path, "image") for path in paths)
+        records.append(_job("set", number, kind="image", artifacts=files))
+    at = run_dir / "artifacts" / "kit"
+    kit = (
+        _stored(run_dir, _film(at, 0, 2), "video"),
+        _stored(run_dir, _picture(at, 0), "image"),
+        _stored(run_dir, _facts(at, 0), "json"),
+    )
+    records.append(_job("kit", 0, kind="video", artifacts=kit))
+    return _page(run_dir, records, "Several files")
+
+
+def _page(run_dir: Path, records: list[Record], title: str) -> Path:
     found = posters_of(run_dir, records, make=True)
     run = RunOf(
         path=run_dir,
-        label="mixed@sandbox",
+        label=run_dir.name,
         records=records,
         posters=found.pictures,
         peaks=found.peaks,
     )
     page = run_dir / "report.html"
-    write_page(gallery("A mixed run", [run], beside=run_dir), page)
+    write_page(gallery(title, [run], beside=run_dir), page)
     return page
 
 
@@ -98,21 +127,25 @@ def _job(spec: str, number: int, **changes: object) -> Record:
 
 def _done(run_dir: Path, spec: str, kind: str, make: _Make, number: int) -> Record:
     path = make(run_dir / "artifacts" / f"{spec}-{LOOKS[number]}", number)
+    file = _stored(run_dir, path, kind)
+    return _job(spec, number, kind=kind, artifacts=(file,))
+
+
+def _stored(run_dir: Path, path: Path, kind: str) -> StoredFile:
     content = path.read_bytes()
-    if spec == "broken":
+    if content.startswith(b"no film"):
         media = Media(kind="video", duration_s=2.0, width=160, height=90)
     elif kind == "file":
         media = Media(kind="file")
     else:
         facts = media_facts(path, kind)
         media = Media(**msgspec.structs.asdict(facts))
-    file = StoredFile(
+    return StoredFile(
         path=path.relative_to(run_dir).as_posix(),
         sha256=sha256(content),
         bytes=len(content),
         media=media,
     )
-    return _job(spec, number, kind=kind, artifacts=(file,))
 
 
 def _not_done() -> list[Record]:
@@ -139,10 +172,10 @@ def _film(path: Path, number: int, seconds: int) -> Path:
     return film(where, draw, size=size, frames=frames, rate=rate, sound=number == 1)
 
 
-def _picture(path: Path, number: int) -> Path:
+def _picture(path: Path, number: int, item: int = 1) -> Path:
     where = path.with_suffix(".png")
     where.parent.mkdir(parents=True, exist_ok=True)
-    _scene((640, 360), number, 0.3).save(where)
+    _scene((640, 360), number, 0.3 * item).save(where)
     return where
 
 

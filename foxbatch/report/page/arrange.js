@@ -2,6 +2,7 @@
 // rows of the wall. Pure.
 
 import { axisLabel, valueLabel } from "./gallery.js";
+import { fileOf } from "./files.js";
 import { filterOf, fits } from "./opinions.js";
 import { searcher, wordsOf } from "./search.js";
 
@@ -11,8 +12,8 @@ export function ratingFilters(view) {
   return [{ filter: view.rated, not: false }, ...said].filter(({ filter }) => filter);
 }
 
-// `ratingOf` gives what people think of a cell.
-export function matcher(gallery, view, ratingOf = () => undefined) {
+// `ratingsOf` gives what people think of each file of a cell: one that fits will do.
+export function matcher(gallery, view, ratingsOf = () => [undefined]) {
   const found = searcher(gallery, wordsOf(view.q).filter(({ text }) => !filterOf(text)));
   const rated = ratingFilters(view);
   const phases = new Set(view.phase), models = new Set(view.model);
@@ -20,7 +21,7 @@ export function matcher(gallery, view, ratingOf = () => undefined) {
   return (cell) => (!phases.size || phases.has(cell.phase))
     && (!models.size || models.has(cell.model))
     && fixed.every(([axis, value]) => cell.at[axis] === value)
-    && rated.every(({ filter, not }) => fits(filter, ratingOf(cell)) !== not)
+    && rated.every(({ filter, not }) => ratingsOf(cell).some((one) => fits(filter, one)) !== not)
     && found(cell);
 }
 
@@ -33,8 +34,8 @@ const ORDERS = {
 };
 export const ORDER_NAMES = Object.entries(ORDERS).map(([name, [label]]) => [name, label]);
 
-export function chosen(gallery, view, ratingOf) {
-  const cells = gallery.cells.filter(matcher(gallery, view, ratingOf));
+export function chosen(gallery, view, ratingsOf) {
+  const cells = gallery.cells.filter(matcher(gallery, view, ratingsOf));
   const key = ORDERS[view.sort]?.[1];
   if (!key) return cells;
   const keys = new Map(cells.map((cell) => [cell, key(cell)]));
@@ -119,7 +120,7 @@ const NO_CELLS = [];
 const WIDEST = 4, NARROWEST = 0.4; // width by height; what is beyond is cropped by bars
 
 export function ratioOf(cell) {
-  const { width, height } = cell.files[0] ?? {};
+  const { width, height } = fileOf(cell) ?? {};
   const ratio = width && height ? width / height : 16 / 9;
   return Math.min(Math.max(ratio, NARROWEST), WIDEST);
 }

@@ -1,6 +1,7 @@
 // Blind votes: which pairs there are, in which order and on which side they are shown,
 // and what the votes come to. Pure.
 
+import { facesOf, fileOf, frontOf, numberOf } from "./files.js";
 import { axisLabel, valueLabel } from "./gallery.js";
 
 const SHOWABLE = ["video", "image", "audio"];
@@ -20,14 +21,14 @@ export function fromBallot(gallery, text) {
 }
 
 // Cells that differ in nothing but the axis, two by two; those whose files are equal
-// are left out. What goes with the axis everywhere (a model with its own settings, say)
+// are left out. Of several files the first is a pair with the first, and so on. What goes with the axis everywhere (a model with its own settings, say)
 // is no difference.
 export function pairsOf(gallery, cells, { axis, a, b }) {
   const at = gallery.axisOf.get(axis);
-  const shown = cells.filter((cell) => SHOWABLE.includes(cell.files[0]?.kind));
+  const shown = cells.flatMap(facesOf).filter((cell) => SHOWABLE.includes(fileOf(cell)?.kind));
   const sides = [a, b].map((value) => shown.filter((cell) => cell.at[at] === value));
   const kept = gallery.axes.map((_, index) => index).filter((index) => index !== at && !goesWith(sides, index));
-  const rest = (cell) => [cell.files[0].kind, ...kept.map((index) => cell.at[index])].join();
+  const rest = (cell) => [fileOf(cell).kind, frontOf(cell), ...kept.map((index) => cell.at[index])].join();
   const waiting = new Map();
   for (const cell of sides[1]) {
     const key = rest(cell);
@@ -38,7 +39,7 @@ export function pairsOf(gallery, cells, { axis, a, b }) {
   for (const cell of sides[0]) {
     const other = waiting.get(rest(cell))?.shift();
     if (!other) continue;
-    if (cell.files[0].sha256 === other.files[0].sha256) same += 1;
+    if (fileOf(cell).sha256 === fileOf(other).sha256) same += 1;
     else pairs.push({ a: cell, b: other, where: whereOf(gallery, cell, kept) });
   }
   return { pairs, same };
@@ -53,7 +54,8 @@ function goesWith([left, right], index) {
 function whereOf(gallery, cell, axes) {
   const said = axes.filter((index) => gallery.axes[index].values.length > 1 && cell.at[index] >= 0)
     .map((index) => `${axisLabel(gallery.axes[index].id)} ${valueLabel(gallery.axes[index].values[cell.at[index]])}`);
-  return said.join(", ") || cell.name;
+  const file = numberOf(cell);
+  return [said.join(", ") || cell.name, ...(file ? [`file ${file}`] : [])].join(", ");
 }
 
 // The pairs in an order, and each with a side for `a`, that follow from the seed alone.
@@ -82,7 +84,7 @@ export function voteOn(gallery, { axis, a, b }, pair, winner) {
   const { values } = gallery.axes[gallery.axisOf.get(axis)];
   return {
     axis, a: values[a], b: values[b], jobs: [pair.a.job, pair.b.job],
-    sha256: [pair.a.files[0].sha256, pair.b.files[0].sha256], winner,
+    sha256: [fileOf(pair.a).sha256, fileOf(pair.b).sha256], winner,
   };
 }
 

@@ -2,14 +2,18 @@
 
 import { html, useState } from "./vendor/preact-htm.js";
 import { posterOf, urlOf } from "./gallery.js";
+import { faceKey, fileOf } from "./files.js";
+import { Stepper, fronts, useFront } from "./fronts.js";
 import { State } from "./state.js";
 import { size, span } from "./words.js";
 import { Film } from "./film.js";
 import { Marks } from "./ratings.js";
 
-export function Cell({ gallery, cell, more, onOpen, picked, onPick }) {
-  const file = cell.files[0];
-  const classes = `cell is-${cell.phase}${picked ? " is-picked" : ""}`;
+// *picked* names the files of it that are chosen to be compared.
+export function Cell({ gallery, cell: whole, more, onOpen, picked, onPick }) {
+  const cell = useFront(gallery, whole), file = fileOf(cell);
+  const chosen = picked.split(" ").includes(faceKey(gallery, cell));
+  const classes = `cell is-${cell.phase}${chosen ? " is-picked" : ""}`;
   return html`
     <figure class=${classes} title=${cell.name}>
       <div class="frame" onClick=${onOpen}>
@@ -17,7 +21,8 @@ export function Cell({ gallery, cell, more, onOpen, picked, onPick }) {
                : html`<${State} cell=${cell} />`}
         ${more > 0 && html`<span class="more">+${more}</span>`}
         ${onPick && html`<label class="pick" title="Compare (c)" onClick=${(event) => event.stopPropagation()}>
-          <input type="checkbox" tabindex="-1" checked=${picked} aria-label=${`Compare ${cell.name}`} onChange=${onPick} /></label>`}
+          <input type="checkbox" tabindex="-1" checked=${chosen} aria-label=${`Compare ${cell.name}`} onChange=${onPick} /></label>`}
+        <${Stepper} cell=${cell} show=${(next) => fronts.show(gallery, next)} />
       </div>
       <figcaption>
         <span class="name"><bdi>${cell.name}</bdi></span>
@@ -48,6 +53,13 @@ function Picture({ src, url, label, large }) {
   if (bad === url) return html`<p class="broken"><b>This picture cannot be shown</b><span>It is missing, damaged, or of a kind that this browser does not know.</span></p>`;
   return html`<img src=${bad ? url : src} alt=${label} loading=${large ? "eager" : "lazy"} decoding="async" draggable=${false}
     onError=${() => setBad(bad || src === url ? url : src)} />`;
+}
+
+// A file in little: its poster, or a sign.
+export function Thumb({ gallery, cell }) {
+  const file = fileOf(cell), poster = posterOf(gallery, cell, file) ?? (file.kind === "image" ? urlOf(gallery, cell, file) : null);
+  if (poster) return html`<img src=${poster} alt="" loading="lazy" decoding="async" draggable=${false} onError=${(event) => { event.target.hidden = true; }} />`;
+  return html`<span class="sign" aria-hidden="true">${{ video: "▶", audio: "♪" }[file.kind] ?? "¶"}</span>`;
 }
 
 // ---- Text

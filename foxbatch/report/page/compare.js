@@ -5,7 +5,8 @@ import { Shown, readable } from "./cell.js";
 import { axesOf, captions, neighbours, waysOf } from "./comparing.js";
 import { differences } from "./diff.js";
 import { usePlayer } from "./film.js";
-import { keyOf } from "./gallery.js";
+import { faceKey, facesOf, fileOf, turned } from "./files.js";
+import { Stepper } from "./fronts.js";
 import { Laid } from "./laid.js";
 import { Caption, hearIn, lens, useBox } from "./panes.js";
 import { FEWEST, MOST, toggled } from "./picks.js";
@@ -25,12 +26,20 @@ export function Compare({ gallery, view, byKey, change, back }) {
   const ways = cells.length ? waysOf(cells) : [];
   const way = (ways.find(([name]) => name === view.how) ?? [""])[0];
   const leave = (more = {}) => change({ show: back, ...more });
-  const timed = cells.some((cell) => TIMED.includes(cell.files[0]?.kind));
+  const timed = cells.some((cell) => TIMED.includes(fileOf(cell)?.kind));
   useModal(dialog, timed);
 
+  const show = (next) => change({ picked: next.map((cell) => faceKey(gallery, cell)) }, { often: true });
+  // All to their next file, or one; not to one that stands there already.
+  const others = (step) => cells.map((cell) => turned(cell, step));
+  const other = (cell, next) => {
+    const step = next === turned(cell, 1) ? 1 : -1;
+    while (next !== cell && cells.includes(next)) next = turned(next, step);
+    show(cells.map((one) => (one === cell ? next : one)));
+  };
   const go = (axis, step) => {
     const next = neighbours(gallery, cells, axis, step);
-    if (next) change({ picked: next.map((cell) => keyOf(gallery, cell)) }, { often: true });
+    if (next) show(next);
     const name = gallery.axisOf.has(axis) ? axesOf(gallery, cells).find(({ id }) => id === axis)?.name : "";
     say(next || !name ? "" : `There is nothing further along ${name}.`);
   };
@@ -40,6 +49,7 @@ export function Compare({ gallery, view, byKey, change, back }) {
     const { rows, cols, orows, ocols } = view, far = event.shiftKey;
     const keys = {
       ArrowLeft: () => go(far ? ocols : cols, -1), ArrowRight: () => go(far ? ocols : cols, 1),
+      "{": () => show(others(-1)), "}": () => show(others(1)),
       ArrowUp: () => go(far ? orows : rows, -1), ArrowDown: () => go(far ? orows : rows, 1),
     };
     for (const [name, key] of ways) keys[key] = () => change({ how: name }, { often: true });
@@ -65,7 +75,7 @@ export function Compare({ gallery, view, byKey, change, back }) {
       ${cells.length < FEWEST ? html`<p class="waiting">Choose 2 to 6 cells to compare: with the box on a cell, or with <kbd>c</kbd> on the cell that has the focus.</p>`
         : html`<${Along} ...${{ gallery, cells, go }} />
           <p class="unseen" role="status">${said}</p>
-          <${Sight} ...${{ gallery, view, cells, way, at, look, change, leave }} />`}
+          <${Sight} ...${{ gallery, view, cells, way, at, look, other, change, leave }} />`}
     </dialog>`;
 }
 
@@ -95,7 +105,7 @@ function Ways({ ways, way, change }) {
 }
 
 function Zoom({ at, look, cells }) {
-  if (!cells.some((cell) => VISIBLE.includes(cell.files[0]?.kind))) return null;
+  if (!cells.some((cell) => VISIBLE.includes(fileOf(cell)?.kind))) return null;
   const by = (key) => () => look((now) => keyedZoom(now, key));
   return html`<div class="tabs zoom" role="group" aria-label="Zoom">
     <button type="button" aria-label="Smaller" aria-keyshortcuts="-" title="Smaller (-)" disabled=${at.scale === 1} onClick=${by("-")}>−</button>
@@ -125,20 +135,20 @@ function SharedPrompt({ gallery, cells }) {
 
 // ---- What is seen
 
-function Sight({ gallery, view, cells, way, at, look, change, leave }) {
+function Sight({ gallery, view, cells, way, at, look, other, change, leave }) {
   const said = captions(gallery, cells);
   const prompts = cells.every((cell) => cell.prompt === cells[0].prompt) ? [] : cells.map((cell) => gallery.prompts[cell.prompt] ?? "");
   if (way === "words") return html`<${Words} ...${{ cells, said }} />`;
-  if (way) return html`<${Laid} key=${cells.map((cell) => keyOf(gallery, cell)).join()} ...${{ gallery, cells, said, way, at, look }} />`;
+  if (way) return html`<${Laid} key=${cells.map((cell) => faceKey(gallery, cell)).join()} ...${{ gallery, cells, said, way, at, look }} />`;
   return html`<div class=${`panes of-${cells.length}`}>
-    ${cells.map((cell, index) => html`<${Panel} key=${keyOf(gallery, cell)} ...${{ gallery, cell, at, look, said: said[index], prompt: prompts[index], cells }}
-      onOpen=${() => leave({ open: keyOf(gallery, cell) })}
-      onRemove=${() => change({ picked: toggled(view.picked, keyOf(gallery, cell)) })} />`)}</div>`;
+    ${cells.map((cell, index) => html`<${Panel} key=${faceKey(gallery, cell)} ...${{ gallery, cell, at, look, other, said: said[index], prompt: prompts[index], cells }}
+      onOpen=${() => leave({ open: faceKey(gallery, cell) })}
+      onRemove=${() => change({ picked: toggled(view.picked, faceKey(gallery, cell)) })} />`)}</div>`;
 }
 
-function Panel({ gallery, cell, cells, said, prompt, at, look, onOpen, onRemove }) {
+function Panel({ gallery, cell, cells, said, prompt, at, look, other, onOpen, onRemove }) {
   const panel = useRef(null), glass = useRef(null);
-  const file = cell.files[0], visible = VISIBLE.includes(file?.kind);
+  const file = fileOf(cell), visible = VISIBLE.includes(file?.kind);
   const box = useBox(glass);
   useEffect(() => (visible ? gestures(glass.current, look) : undefined), [visible]);
   const heard = usePlayer((now) => now.heard !== null && panel.current?.contains(now.heard));
@@ -149,6 +159,7 @@ function Panel({ gallery, cell, cells, said, prompt, at, look, onOpen, onRemove 
       <figcaption>
         <${Caption} said=${said} />
         <span class="ends">
+          ${facesOf(cell).some((one) => !cells.includes(one)) && html`<${Stepper} cell=${cell} show=${(next) => other(cell, next)} alone />`}
           ${file?.sound && html`<button type="button" aria-pressed=${heard} title="Hear this one" onClick=${() => (heard ? player.setMuted(true) : hearIn(panel.current))}>Sound</button>`}
           <button type="button" title="Open its details" aria-label=${`Details of ${cell.name}`} onClick=${onOpen}>Details</button>
           <button type="button" title="Leave it out" aria-label=${`Leave out ${cell.name}`} onClick=${onRemove}>✕</button></span>
@@ -163,13 +174,13 @@ function Panel({ gallery, cell, cells, said, prompt, at, look, onOpen, onRemove 
 
 // Figures of a cell in which it differs from those beside it.
 function differing(cells, cell) {
-  const facts = [(one) => span(one.latency_s), (one) => `${figure(one.credits)} credits`, ({ files: [file] }) => (file?.width ? `${file.width} × ${file.height}` : "–")];
+  const facts = [(one) => span(one.latency_s), (one) => `${figure(one.credits)} credits`, (one) => (fileOf(one)?.width ? `${fileOf(one).width} × ${fileOf(one).height}` : "–")];
   return facts.filter((fact) => new Set(cells.map(fact)).size > 1).map((fact) => fact(cell)).filter((text) => !text.startsWith("–")).join(" · ");
 }
 
 // Two texts in one: what only one of them has is marked.
 function Words({ cells, said }) {
-  const files = cells.map((cell) => cell.files[0]);
+  const files = cells.map(fileOf);
   const parts = differences(...files.map(readable));
   const marks = { a: "del", b: "ins" };
   const kind = files.every((file) => file.kind === "json") ? "code" : "prose";

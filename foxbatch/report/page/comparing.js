@@ -1,6 +1,7 @@
 // What differs between cells, where their neighbours are, and in which ways they can be
 // compared. Pure.
 
+import { faced, fileOf, frontOf, numberOf } from "./files.js";
 import { axisLabel, valueLabel } from "./gallery.js";
 
 // Axes on which there is somewhere to go, with the value all have, or that they differ.
@@ -20,8 +21,10 @@ function nameAt(gallery, cell, index) {
 // What is said of each cell beside others: only that in which they differ.
 export function captions(gallery, cells) {
   const differ = axesOf(gallery, cells).filter(({ same }) => !same);
+  const filesDiffer = cells.some((cell) => frontOf(cell) !== frontOf(cells[0]));
   return cells.map((cell) => {
     const said = differ.map(({ name, index }) => ({ name, value: nameAt(gallery, cell, index) }));
+    if (filesDiffer && cell.files.length) said.push({ name: "file", value: numberOf(cell) || "1" });
     return said.length ? said : [{ name: "", value: cell.name }];
   });
 }
@@ -32,7 +35,7 @@ export function neighbours(gallery, cells, axis, step) {
   const index = gallery.axisOf.get(axis);
   if (index === undefined) return null;
   const found = cells.map((cell) => neighbour(gallery, cell, index, step));
-  return found.every(Boolean) ? found : null;
+  return found.every(Boolean) ? found.map((cell, place) => faced(cell, frontOf(cells[place]))) : null;
 }
 
 function neighbour(gallery, cell, axis, step) {
@@ -51,7 +54,7 @@ const WORDS = [["words", "d", "Changed words"]];
 // texts into each other.
 export function waysOf(cells) {
   if (cells.length !== 2) return [SIDE];
-  const files = cells.map((cell) => cell.files[0]);
+  const files = cells.map(fileOf);
   if (files.every((file) => ["video", "image"].includes(file?.kind))) return [SIDE, ...LAID];
   return files.every((file) => file?.text) ? [SIDE, ...WORDS] : [SIDE];
 }

@@ -1,16 +1,20 @@
 // Everything about one job, beside the grid.
 
 import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
-import { Shown } from "./cell.js";
+import { Shown, Thumb } from "./cell.js";
 import { commandsFor } from "./commands.js";
 import { Copy } from "./copy.js";
+import { faceKey, facesOf, fileOf, numberOf, wholeOf } from "./files.js";
+import { fronts } from "./fronts.js";
 import { axisLabel, detailsOf, urlOf, valueLabel } from "./gallery.js";
+import { MOST } from "./picks.js";
+import { Marks } from "./ratings.js";
 import { Rate, isTyping } from "./rate.js";
 import { Badge } from "./state.js";
 import { Timeline } from "./timeline.js";
 import { figure, size, span, why } from "./words.js";
 
-export function Details({ gallery, cell, arranged, onOpen, onClose, children }) {
+export function Details({ gallery, cell, arranged, change, onOpen, onClose, children }) {
   const [more, setMore] = useState(null);
   const aside = useRef(null);
   useEffect(() => {
@@ -19,7 +23,7 @@ export function Details({ gallery, cell, arranged, onOpen, onClose, children }) 
     aside.current.scrollTop = 0;
     detailsOf(cell).then((found) => { if (wanted) setMore(found); });
     return () => { wanted = false; };
-  }, [cell]);
+  }, [wholeOf(cell)]);
   // Not on a button: Space is to play, not to press it.
   useEffect(() => { aside.current.focus(); }, []);
   const steps = arranged ? stepsFrom(arranged, cell) : {};
@@ -45,7 +49,7 @@ export function Details({ gallery, cell, arranged, onOpen, onClose, children }) 
           <button type="button" class="round" onClick=${onClose} aria-label="Close the details" title="Close (Esc)">✕</button>
         </div></header>
       <p class="facts"><${Badge} phase=${cell.phase} /> <span class="quiet">${facts(cell)}</span></p>
-      ${cell.files.length ? cell.files.map((file) => html`<${File} key=${file.path} ...${{ gallery, cell, file }} />`)
+      ${cell.files.length ? html`<${File} ...${{ gallery, cell }} /><${Files} ...${{ gallery, cell, change }} />`
         : html`<p class="reason" dir="auto">${why(cell)}</p>`}
       ${flags.map((said) => html`<p class="warning" dir="auto">Not as asked: ${said}</p>`)}
       <${Next} run=${gallery.runs[cell.run]} cell=${cell} />
@@ -72,7 +76,23 @@ function facts(cell) {
   ].filter(Boolean).join(" · ");
 }
 
-function File({ gallery, cell, file }) {
+// Its other files, to be put in front or compared.
+function Files({ gallery, cell, change }) {
+  const count = cell.files.length;
+  if (count < 2) return null;
+  const compare = () => change({ show: "compare", how: "", picked: facesOf(cell).slice(0, MOST).map((one) => faceKey(gallery, one)) });
+  return html`
+    <div class="shelf" role="group" aria-label=${`${count} files`}>
+      ${facesOf(cell).map((one, index) => html`<div key=${index}>
+        <button type="button" aria-label=${`File ${numberOf(one)}`} aria-current=${one === cell} title=${`File ${numberOf(one)}`} onClick=${() => fronts.show(gallery, one)}>
+          <${Thumb} ...${{ gallery, cell: one }} /></button>
+        <${Marks} ...${{ gallery, cell: one }} /></div>`)}</div>
+    <p class="line"><span class="quiet">${count} files</span>
+      <button type="button" aria-label="Compare its files" onClick=${compare}>${count > MOST ? `Compare the first ${MOST}` : `Compare ${count === 2 ? "both" : `all ${count}`}`}</button></p>`;
+}
+
+function File({ gallery, cell }) {
+  const file = fileOf(cell);
   const url = urlOf(gallery, cell, file);
   const name = decodeURIComponent(file.path.split("/").pop());
   const what = [size(file.bytes), file.width && `${file.width} × ${file.height}`, file.duration_s && span(file.duration_s),
@@ -110,7 +130,7 @@ function axesOf(gallery, cell) {
 function stepsFrom({ rows, cols, at, placeOf }, cell) {
   const [row, col] = placeOf(cell);
   if (row === undefined || row < 0 || col === undefined || col < 0) return {};
-  const there = at(row, col), index = there.indexOf(cell), wide = cols.length;
+  const there = at(row, col), index = there.indexOf(wholeOf(cell)), wide = cols.length;
   const along = (step) => {
     for (let place = row * wide + col + step; place >= 0 && place < rows.length * wide; place += step) {
       const found = at(Math.floor(place / wide), place % wide);

@@ -4,6 +4,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/pre
 import { Cell } from "./cell.js";
 import { SIZES } from "./view.js";
 import { axisLabel, keyOf } from "./gallery.js";
+import { fileOf, keysOf } from "./files.js";
 import { Still, focusCell, useHeldFocus, useSight } from "./sight.js";
 import { why } from "./words.js";
 
@@ -156,7 +157,7 @@ function Spot({ gallery, view, at, hides, here, turns, opened, setFocus, onTurn,
   const has = here[0] === row && here[1] === col;
   return html`<${Still} draw=${drawn} ...${{ gallery, cell, there, index, row, col, left, width, has, setFocus, onTurn, onOpen, onPick }}
     hidden=${!cell && hides(row, col)} open=${cell !== undefined && cell === opened}
-    picked=${cell !== undefined && view.picked.includes(keyOf(gallery, cell))} />`;
+    picked=${cell === undefined ? "" : keysOf(view.picked, keyOf(gallery, cell))} />`;
 }
 
 function drawn({ gallery, cell, there, index, row, col, left, width, has, hidden, open, picked, setFocus, onTurn, onOpen, onPick }) {
@@ -178,6 +179,7 @@ function drawn({ gallery, cell, there, index, row, col, left, width, has, hidden
 }
 
 export function said(cell, index = 0, count = 1) {
-  const what = cell.files.length ? `${cell.files[0].kind}, ${cell.phase}` : why(cell);
+  const files = cell.files.length > 1 ? `, ${cell.files.length} files` : "";
+  const what = cell.files.length ? `${fileOf(cell).kind}, ${cell.phase}${files}` : why(cell);
   return `${cell.name}: ${what}${count > 1 ? `, ${index + 1} of ${count} here` : ""}`;
 }

@@ -6,7 +6,7 @@ import { isTyping } from "./rate.js";
 const KEYS = [
   ["Move", [["← ↑ → ↓", "to the next cell"], ["Home, End", "to the first and last of a row, with Ctrl of all"],
     ["PgUp, PgDn", "by a screen"], ["Enter", "open the details"], ["Esc", "close what is open"],
-    ["[ and ]", "the other jobs in this place"]]],
+    ["[ and ]", "the other jobs in this place"], ["{ and }", "the other files of a job"]]],
   ["Views", [["g", "grid"], ["w", "wall"], ["v", "vote"], ["h", "charts"], ["/", "search"]]],
   ["Play all films in sight", [["Space", "play or pause"], [", and .", "one picture back and on"], ["m", "sound on or off"],
     ["l", "start again at the end, or not"], ["< and >", "slower and faster"], ["k", "play only the one that has the focus"]]],

@@ -3,7 +3,7 @@
 
 import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { Shown } from "./cell.js";
-import { keyOf } from "./gallery.js";
+import { faceKey, fileOf } from "./files.js";
 import { Caption, lens, useBox } from "./panes.js";
 import { gestures, magnification } from "./zoom.js";
 
@@ -32,7 +32,7 @@ export function Laid({ gallery, cells, said, way, at, look }) {
     difference: { mixBlendMode: "difference" },
   }[way];
   const Layer = ({ cell }) => {
-    const file = cell.files[0];
+    const file = fileOf(cell);
     return html`<div class=${`lens${magnification(at, box, file) > 2 ? " is-pixels" : ""}`} style=${lens(at)}>
       <${Shown} ...${{ gallery, cell, file }} large=${true} /></div>`;
   };
@@ -46,8 +46,8 @@ export function Laid({ gallery, cells, said, way, at, look }) {
         <span class=${way === "switch" && !second ? "half is-away" : "half"}><${Caption} said=${said[1]} /></span>
       </figcaption>
       <div class="glass is-lens" ref=${glass}>
-        <div class="layer" key=${keyOf(gallery, cells[0])}>${Layer({ cell: cells[0] })}</div>
-        <div class="layer" key=${keyOf(gallery, cells[1])} style=${top}>${Layer({ cell: cells[1] })}</div>
+        <div class="layer" key=${faceKey(gallery, cells[0])}>${Layer({ cell: cells[0] })}</div>
+        <div class="layer" key=${faceKey(gallery, cells[1])} style=${top}>${Layer({ cell: cells[1] })}</div>
         ${way === "wipe" && html`<${Line} ...${{ line, setLine, glass, said }} />`}
       </div>
     </figure>`;

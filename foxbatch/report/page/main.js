@@ -2,6 +2,8 @@
 
 import { html, render, useCallback, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 import { keyOf, loadGallery } from "./gallery.js";
+import { Names, faceKey, wholeOf } from "./files.js";
+import { fronts, useFrontKeys } from "./fronts.js";
 import { fromHash, toHash } from "./view.js";
 import { arrange, chosen, ratingFilters } from "./arrange.js";
 import { Toolbar } from "./toolbar.js";
@@ -42,21 +44,22 @@ function Page({ gallery }) {
   const live = useLive(gallery);
   const { version } = live;
   const rated = useRatings((now) => (ratingFilters(view).length ? now.version : 0));
-  const cells = useMemo(() => chosen(gallery, view, (cell) => ratings.of(cell)),
+  const cells = useMemo(() => chosen(gallery, view, (cell) => ratings.ofAll(cell)),
     [view.q, view.phase, view.model, view.fix, view.sort, view.rated, rated, version]);
   const arranged = useMemo(() => arrange(gallery, view, cells), [cells, view.rows, view.cols, view.orows, view.ocols]);
-  const byKey = useMemo(() => new Map(gallery.cells.map((cell) => [keyOf(gallery, cell), cell])), [version]);
-  const opened = byKey.get(view.open);
+  const byKey = useMemo(() => new Names(gallery), [version]);
+  const face = byKey.get(view.open), opened = face && wholeOf(face);
   const there = opened ? arranged.at(...arranged.placeOf(opened)) : [];
 
   // Of several jobs in one place, which one is on top: by the first of them.
   const [turns, setTurns] = useState(() => new Map());
-  const onOpen = useCallback((cell) => change({ open: keyOf(gallery, cell) }), []);
+  const onOpen = useCallback((cell) => change({ open: faceKey(gallery, fronts.of(gallery, cell)) }), []);
   const onTurn = useCallback((cells, step) => setTurns((before) => {
     const first = cells[0].index, count = cells.length;
     return new Map(before).set(first, ((before.get(first) ?? 0) + step + count) % count);
   }), []);
-  const onPick = useCallback((cell) => change({ picked: toggled(now.current.picked, keyOf(gallery, cell)) }), []);
+  const onPick = useCallback((cell) => change({ picked: toggled(now.current.picked, faceKey(gallery, fronts.of(gallery, cell))) }), []);
+  useFrontKeys(gallery, byKey, view, change);
   // What lies under the comparison stays as it is.
   const under = useRef("grid");
   if (view.show !== "compare") under.current = view.show;
@@ -81,7 +84,7 @@ function Page({ gallery }) {
         : shown === "vote" ? html`<${Vote} ...${{ gallery, view, cells, change }} />`
         : shown === "charts" ? html`<${Charts} ...${{ gallery, view, cells, change }} />`
         : html`<${Grid} ...${{ gallery, view, arranged, turns, onTurn, onOpen, onPick, opened }} />`}
-      ${opened && html`<${Details} ...${{ gallery, arranged, onOpen, onClose }} cell=${opened}><${Also} ...${{ gallery, there, opened, onOpen }} /><//>`}
+      ${opened && html`<${Details} ...${{ gallery, arranged, change, onOpen, onClose }} cell=${face}><${Also} ...${{ gallery, there, opened, onOpen }} /><//>`}
     </main>
     <div><${Picks} ...${{ view, byKey, change }} /></div>
     <div>${view.show === "compare" && html`<${Compare} ...${{ gallery, view, byKey, change }} back=${shown} />`}</div>

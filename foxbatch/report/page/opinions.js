@@ -1,10 +1,12 @@
 // What people think, as plain values: the lines of a log, and what stands after them.
 // Pure; `report/ratings.py` says what a line is.
 
+import { facesOf, fileOf } from "./files.js";
+
 export const NOTHING = { stars: 0, mark: "", tags: [], note: "" };
 
-const fileOf = (cell) => cell.files[0]?.sha256 ?? "";
-export const subjectOf = (cell) => `${cell.job}\n${fileOf(cell)}`;
+// What is rated: the file in front.
+export const subjectOf = (cell) => `${cell.job}\n${fileOf(cell)?.sha256 ?? ""}`;
 
 const isText = (value, most) => typeof value === "string" && value.length <= most;
 const isHash = (value) => typeof value === "string" && /^([0-9a-f]{64})?$/.test(value);
@@ -115,7 +117,7 @@ const COLUMNS = [
 
 // One row per rating or vote that stands, with what a person needs to know it again.
 export function asCsv(gallery, lines) {
-  const cells = new Map(gallery.cells.map((cell) => [subjectOf(cell), cell]));
+  const cells = new Map(gallery.cells.flatMap(facesOf).map((cell) => [subjectOf(cell), cell]));
   const rows = standing(lines).filter((line) => line.vote ? line.vote.winner : true).map((line) => row(gallery, cells, line));
   return [COLUMNS, ...rows].map((fields) => fields.map(field).join(",")).join("\r\n") + "\r\n";
 }
@@ -125,7 +127,7 @@ function row(gallery, cells, line) {
   const [job, sha256] = vote ? [vote.jobs[0], vote.sha256[0]] : [line.job, line.sha256];
   const cell = cells.get(`${job}\n${sha256}`);
   const prompt = cell && cell.prompt !== null ? gallery.prompts[cell.prompt] : "";
-  const known = cell ? [cell.name, gallery.runs[cell.run].label, cell.model, prompt, decoded(cell.files[0]?.path ?? "")] : ["", "", "", "", ""];
+  const known = cell ? [cell.name, gallery.runs[cell.run].label, cell.model, prompt, decoded(fileOf(cell)?.path ?? "")] : ["", "", "", "", ""];
   const said = vote ? ["", "", "", "", vote.axis, text(vote.a), text(vote.b), vote.jobs[1], vote.winner]
     : [line.stars || "", line.mark, line.tags.join("; "), line.note, "", "", "", "", ""];
   return [line.at, line.who, job, ...known, sha256, ...said];

@@ -1,6 +1,7 @@
 // Cells chosen to be compared: the key that chooses one, and the bar that says which.
 
 import { html, useEffect, useRef } from "./vendor/preact-htm.js";
+import { numberOf } from "./files.js";
 import { isTyping } from "./rate.js";
 
 export const FEWEST = 2, MOST = 6;
@@ -27,7 +28,7 @@ export function Picks({ view, byKey, change }) {
       <p role="status"><b>${cells.length}</b> to compare${few ? ": choose another one" : ""}</p>
       <ul>${cells.map(([key, cell]) => html`<li key=${key}>
         <button type="button" class="chip" title=${cell.name} aria-label=${`Do not compare ${cell.name}`}
-          onClick=${() => change({ picked: toggled(view.picked, key) })}><bdi>${cell.name}</bdi> <span aria-hidden="true">✕</span></button></li>`)}</ul>
+          onClick=${() => change({ picked: toggled(view.picked, key) })}><bdi>${cell.name}</bdi> ${numberOf(cell) && html`<span class="quiet">${numberOf(cell)}</span>`} <span aria-hidden="true">✕</span></button></li>`)}</ul>
       <button type="button" class="main" disabled=${few} aria-keyshortcuts="Shift+C" title="Side by side (Shift+C)" onClick=${() => change({ show: "compare" })}>Compare</button>
       <button type="button" onClick=${() => change({ picked: [] })}>Clear</button>
     </section>`;

@@ -1,6 +1,7 @@
 // Rating with the mouse in the details, and with keys on the cell that has the focus.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact-htm.js";
+import { numberOf } from "./files.js";
 import { inWords, ratings, useRatings } from "./ratings.js";
 
 const STARS = [1, 2, 3, 4, 5];
@@ -9,11 +10,12 @@ const STARS = [1, 2, 3, 4, 5];
 export function Rate({ cell }) {
   const found = useRatings((now) => now.of(cell));
   const problem = useRatings((now) => now.problem);
-  const mine = ratings.mine(cell);
+  const mine = ratings.mine(cell), file = numberOf(cell);
   const others = (found?.all ?? []).filter(({ who }) => who !== ratings.me);
   const marked = (mark) => ratings.rate(cell, { mark: mine.mark === mark ? "" : mark });
   return html`
-    <section class="rate" aria-label="Your rating">
+    <section class="rate" aria-label=${file ? `Your rating of file ${file}` : "Your rating"}>
+      ${file && html`<p class="quiet">Your rating of file ${file}</p>`}
       <div class="line">
         <div role="group" aria-label="Stars" class="stars">
           ${STARS.map((count) => html`
@@ -48,7 +50,7 @@ export function asTags(text) {
 // ---- Keys
 
 // The key of the cell that a keyboard means: the one that has the focus, or is open.
-function meant(view) {
+export function meant(view) {
   const focused = document.activeElement?.closest('[role="gridcell"], figure.cell');
   return focused?.querySelector("[data-key]")?.dataset.key ?? view.open;
 }
@@ -70,7 +72,7 @@ export function RatingKeys({ byKey, view }) {
       const told = pressed(event.key, cell, (what) => setAsked({ what, cell }));
       if (told === undefined) return;
       event.preventDefault();
-      setSaid(told ? `${cell.name}: ${told}` : "");
+      setSaid(told ? `${called(cell)}: ${told}` : "");
     };
     addEventListener("keydown", keyed);
     return () => removeEventListener("keydown", keyed);
@@ -79,6 +81,8 @@ export function RatingKeys({ byKey, view }) {
     <p class="unseen" role="status">${said}</p>
     ${asked && html`<${Ask} ...${asked} onDone=${() => setAsked(null)} />`}`;
 }
+
+const called = (cell) => [cell.name, numberOf(cell)].filter(Boolean).join(", file ");
 
 // Do what a key means for a cell; return it in words, undefined where it means nothing.
 function pressed(key, cell, ask) {
@@ -120,12 +124,12 @@ function Ask({ what, cell, onDone }) {
   }
   const keyed = (event) => { if (event.key === "Enter" && !event.shiftKey) done(event); };
   return html`
-    <dialog class="ask" ref=${window_} onClose=${onDone} aria-label=${`${what === "note" ? "Note on" : "Tags of"} ${cell.name}`}>
+    <dialog class="ask" ref=${window_} onClose=${onDone} aria-label=${`${what === "note" ? "Note on" : "Tags of"} ${called(cell)}`}>
       <form onSubmit=${done}>
         <label><b>${what === "note" ? "Note" : "Tags, with commas between them"}</b>
           ${what === "note" ? html`<textarea ref=${field} rows="4" maxlength="4000" dir="auto" onKeyDown=${keyed}>${mine.note}</textarea>`
             : html`<input ref=${field} maxlength="2000" dir="auto" defaultValue=${mine.tags.join(", ")} />`}</label>
-        <p class="quiet name">${cell.name}</p>
+        <p class="quiet name">${called(cell)}</p>
         <p class="line"><button class="main">Keep</button>
           <button type="button" onClick=${() => window_.current.close()}>Cancel</button></p>
       </form>

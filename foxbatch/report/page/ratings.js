@@ -4,7 +4,7 @@
 // keeps it in this browser, and is asked to export it: a browser may forget.
 
 import { html, useLayoutEffect, useState } from "./vendor/preact-htm.js";
-import { keyOf } from "./gallery.js";
+import { faceKey, facesOf } from "./files.js";
 import { NOTHING, standing, subjectOf, summaries, readLine } from "./opinions.js";
 
 // ---- Where lines are kept. `add` takes a rating or vote without `v`, `at` and `who`;
@@ -101,6 +101,16 @@ class Ratings {
     return this.#found.get(subjectOf(cell));
   }
 
+  // Of each of its files.
+  ofAll(cell) {
+    return facesOf(cell).map((one) => this.of(one));
+  }
+
+  // Whether somebody picked another file than the one in front.
+  pickedElsewhere(cell) {
+    return facesOf(cell).some((one) => one !== cell && this.of(one)?.picked.length > 0);
+  }
+
   get tags() {
     return [...new Set([...this.#found.values()].flatMap(({ tags }) => tags))].sort();
   }
@@ -189,7 +199,7 @@ export function useRatings(read) {
 // Also says to keys which cell this is.
 export function Marks({ gallery, cell }) {
   const found = useRatings((now) => now.of(cell));
-  const key = keyOf(gallery, cell);
+  const key = faceKey(gallery, cell);
   if (!found) return html`<span class="marks" data-key=${key}></span>`;
   const { mine, mean, all, picked, rejected, tags } = found;
   const stars = all.length > 1 || !mine ? mean : mine.stars;

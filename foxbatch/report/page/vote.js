@@ -2,7 +2,8 @@
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 import { Shown } from "./cell.js";
-import { axisLabel, keyOf, valueLabel } from "./gallery.js";
+import { faceKey, fileOf } from "./files.js";
+import { axisLabel, valueLabel } from "./gallery.js";
 import { fromBallot, pairsOf, shuffled, tally, toBallot, verdict, voteOn, votesOn } from "./ballots.js";
 import { standing } from "./opinions.js";
 import { player } from "./player.js";
@@ -123,7 +124,7 @@ function Prompt({ gallery, left, right }) {
 // A file with nothing on it that names it.
 function Blind({ gallery, cell, label }) {
   return html`<figure class="blind" aria-label=${label}>
-    <${Shown} ...${{ gallery, cell: { ...cell, name: label }, file: cell.files[0], large: true }} /></figure>`;
+    <${Shown} ...${{ gallery, cell: { ...cell, name: label }, file: fileOf(cell), large: true }} /></figure>`;
 }
 
 // ---- Which is which
@@ -157,7 +158,7 @@ function Ended({ gallery, ballot, pairs, votes, change, undo, onBack }) {
           <tbody>${pairs.map((pair, index) => votes[index].size > 0 && html`<tr>
             <th scope="row" dir="auto">${pair.where}</th>
             <td dir="auto">${[...votes[index]].map(([who, winner]) => (people.length > 1 ? `${who}: ${word[winner]}` : word[winner])).join("; ")}</td>
-            ${[pair.a, pair.b].map((cell) => html`<td><button type="button" onClick=${() => change({ open: keyOf(gallery, cell) })}>Open</button></td>`)}
+            ${[pair.a, pair.b].map((cell) => html`<td><button type="button" onClick=${() => change({ open: faceKey(gallery, cell) })}>Open</button></td>`)}
           </tr>`)}</tbody></table></details>
     </section>`;
 }

@@ -5,6 +5,7 @@ import { Cell } from "./cell.js";
 import { SIZES } from "./view.js";
 import { justified, ratioOf, rowAt } from "./arrange.js";
 import { keyOf } from "./gallery.js";
+import { keysOf } from "./files.js";
 import { said } from "./grid.js";
 import { Still, focusCell, useHeldFocus, useSight } from "./sight.js";
 
@@ -93,7 +94,7 @@ export function Wall({ gallery, view, cells, onOpen, onPick, opened }) {
             ${tiles.map(({ left, width: wide }, nth) => html`
               <${Still} key=${keyOf(gallery, cells[from + nth])} draw=${drawn} ...${{ gallery, left, wide, setFocus, onOpen, onPick }}
                 index=${from + nth} cell=${cells[from + nth]} has=${here === from + nth} open=${cells[from + nth] === opened}
-                picked=${view.picked.includes(keyOf(gallery, cells[from + nth]))} />`)}
+                picked=${keysOf(view.picked, keyOf(gallery, cells[from + nth]))} />`)}
           </div>`)}
       </div>
     </div>`;
