@@ -129,6 +129,7 @@ class TestRecord:
             running=None,
             completed=completed,
             downloaded=downloaded,
+            ended=downloaded,
         )
 
     def test_says_when_the_service_was_first_seen_to_work_on_it(self) -> None:
@@ -222,6 +223,32 @@ def test_a_record_says_why_a_job_is_not_done(
     facts: tuple[Event, ...], failure: Failure | None
 ) -> None:
     assert record_of(JOB, *facts).error == failure
+
+
+WRITTEN_OFF = SubmitSettled(job=ID, attempt=FIRST, decision="write_off", why="gone")
+EXPIRED = msgspec.structs.replace(FAILED, error_class="expired")
+
+
+@pytest.mark.parametrize(
+    ("facts", "ended"),
+    [
+        pytest.param((INTENDED, ACCEPTED, FAILED), True, id="failed"),
+        pytest.param((INTENDED, ACCEPTED, RESULTS, EXPIRED), True, id="expired"),
+        pytest.param((INTENDED, UNKNOWN, WRITTEN_OFF), True, id="written off"),
+        pytest.param((INTENDED, ACCEPTED, OVERDUE), True, id="overdue"),
+        pytest.param((INTENDED, ACCEPTED, RESULTS, OVERDUE), False, id="downloading"),
+        pytest.param((INTENDED, ACCEPTED), False, id="running"),
+        pytest.param((INTENDED, UNKNOWN), False, id="held"),
+    ],
+)
+def test_a_record_says_when_a_job_ended(
+    facts: tuple[Event, ...], *, ended: bool
+) -> None:
+    times = record_of(JOB, *facts).times
+
+    last = f"2026-01-01T00:00:{1 + len(facts):02d}.000Z"
+    assert times.ended == (last if ended else None)
+    assert times.downloaded is None
 
 
 def test_what_is_being_submitted_now_has_no_error() -> None:

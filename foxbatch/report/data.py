@@ -89,7 +89,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         at: Index of its value on each axis of the gallery; -1 where it has none.
         prompt: Index into the texts of the gallery, or None.
         flags: Where what came is not as asked, in words.
-        times: Milliseconds since 1970, by event; what did not happen is absent.
+        times: Milliseconds since 1970, by event; what did not happen is absent, and
+            `ended` where files were downloaded then.
     """
 
     run: int
@@ -327,6 +328,8 @@ def _below(path: Path, folder: Path) -> str:
 
 def _milliseconds(times: Times) -> dict[str, int]:
     said: dict[str, str | None] = msgspec.structs.asdict(times)
+    if times.downloaded is not None:
+        del said["ended"]  # the same moment
     return {
         event: round(from_text(at).timestamp() * 1000)
         for event, at in said.items()

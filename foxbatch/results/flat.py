@@ -53,6 +53,7 @@ _NESTED: Mapping[str, tuple[str, Mapping[str, Kind]]] = {
             "running": "moment",
             "completed": "moment",
             "downloaded": "moment",
+            "ended": "moment",
         },
     ),
     "error": ("error", {"class": "text", "code": "text", "message": "text"}),

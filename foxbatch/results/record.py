@@ -15,6 +15,7 @@ from foxbatch.clock import from_text, to_text
 from foxbatch.events import (
     WRITTEN_OFF,
     AlsoWanted,
+    AttemptFact,
     JobPlanned,
     MediaFacts,
     PromptText,
@@ -54,6 +55,7 @@ class Times(msgspec.Struct, frozen=True):
 
     Attributes:
         running: When the service was first seen to work on it.
+        ended: When it was over: done, failed, written off, or when patience ended.
     """
 
     planned: str | None = None
@@ -62,6 +64,7 @@ class Times(msgspec.Struct, frozen=True):
     running: str | None = None
     completed: str | None = None
     downloaded: str | None = None
+    ended: str | None = None
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -197,15 +200,29 @@ def times_of(attempt: Attempt | None, planned: str | None = None) -> Times:
     """Return when what happened to *attempt* happened."""
     if attempt is None:
         return Times(planned=planned)
-    ended = attempt.succeeded
+    done, ended = attempt.succeeded, _last_word(attempt)
     return Times(
         planned=planned,
         submitted=attempt.intended.at if attempt.intended else None,
         accepted=attempt.accepted.at if attempt.accepted else None,
         running=attempt.running.at if attempt.running else None,
         completed=attempt.results.at if attempt.results else None,
-        downloaded=ended.at if ended else None,
+        downloaded=done.at if done else None,
+        ended=ended.at if ended else None,
     )
+
+
+def _last_word(attempt: Attempt) -> AttemptFact | None:
+    """Return the fact with which *attempt* ended; None while it goes on."""
+    match attempt.phase(alive=True):
+        case Phase.DONE:
+            return attempt.succeeded
+        case Phase.FAILED:
+            return attempt.failed if attempt.lost else attempt.settled
+        case Phase.OVERDUE:
+            return attempt.watch
+        case _:
+            return None
 
 
 def latency_of(attempt: Attempt | None) -> float | None:

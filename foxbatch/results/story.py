@@ -37,6 +37,7 @@ _ATTEMPT: Mapping[str, Kind] = {
     "time.running": "moment",
     "time.completed": "moment",
     "time.downloaded": "moment",
+    "time.ended": "moment",
     "error.class": "text",
     "error.code": "text",
     "error.message": "text",

@@ -187,6 +187,18 @@ def test_a_bar_of_the_timeline_opens_its_job(page: Page, records: list[Record]) 
     page.get_by_role("dialog", name=f"Details of {name}").wait_for()
 
 
+def test_the_timeline_shows_until_when_a_job_failed(
+    page: Page, records: list[Record]
+) -> None:
+    failed = next(r for r in records if r.phase.value == "failed")
+
+    press_bar(page, "time go", failed.name, "until it failed")
+
+    details = page.get_by_role("dialog", name=f"Details of {failed.name}")
+    times = details.locator(".times").inner_text()
+    assert re.search(r"ended\s+\+[\d.]+ s", times)
+
+
 def test_the_slowest_come_first(page: Page) -> None:
     chart(page, "time go").get_by_label("Order").select_option("slowest")
 
@@ -395,6 +407,27 @@ def test_figures(modules: Any, module: str, expression: str, expected: Any) -> N
 
     expected = [0.1, 1, 2, 120, 259_200] if expected is None else expected
     assert found == pytest.approx(expected, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("times", "stages"),
+    [
+        ("accepted: 2, completed: 5, downloaded: 7", [[1, 2], [2, 5], [5, 7]]),
+        ("accepted: 2, running: 3, ended: 5", [[1, 3], [3, 5], None]),
+        ("ended: 5", [[1, 5], None, None]),
+        ("accepted: 2, completed: 5, ended: 9", [[1, 2], [2, 5], [5, 9]]),
+        ("accepted: 2", [[1, 2], None, None]),
+    ],
+    ids=["done", "failed", "refused", "expired", "running"],
+)
+def test_a_job_was_in_its_last_stage_until_it_ended(
+    modules: Any,  # noqa: ANN401
+    times: str,
+    stages: object,
+) -> None:
+    expression = f"m.stagesOf({{times: {{submitted: 1, {times}}}}})"
+
+    assert modules("measures", expression) == stages
 
 
 def test_a_seed_gives_the_same_draws_everywhere(modules: Any) -> None:  # noqa: ANN401

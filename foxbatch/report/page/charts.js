@@ -49,12 +49,12 @@ function Timeline({ cells, clocks, gallery, change }) {
     : `Of all the time that jobs took, ${percent(shares[0])} was waiting, ${percent(shares[1])} making, and ${percent(shares[2])} downloading.` +
       (pauses ? ` ${pauses === 1 ? "A pause" : `${pauses} pauses`} of ${span(out)} in all ${pauses === 1 ? "is" : "are"} left out.` : "");
   const nameOf = ({ cell }) => (gallery.runs.length > 1 ? `${cell.name} (${gallery.runs[cell.run].label})` : cell.name);
-  const make = ({ stages, text, grid, font }) => ({
+  const make = ({ stages, phase, text, grid, font }) => ({
     type: "bar",
     data: {
       labels: shown.map(nameOf),
-      datasets: STAGES.map((stage, index) => ({
-        label: stage, data: shown.map((row) => row.stages[index]), backgroundColor: stages[index],
+      datasets: bars(shown).map(({ label, data }, index) => ({
+        label, data, backgroundColor: stages[index] ?? phase.failed,
         grouped: false, barPercentage: 1, categoryPercentage: 0.8, minBarLength: 2, borderSkipped: false,
       })),
     },
@@ -65,7 +65,7 @@ function Timeline({ cells, clocks, gallery, change }) {
         x: { position: "top", ...seconds(text, grid, rangeOf(shown)), title: { display: true, text: order === "slowest" ? "since the job was submitted" : "since the run began", color: text } },
         y: { ticks: { color: text, autoSkip: false, font: { size: 10 }, callback: shortened(shown.map(nameOf), 32) }, grid: { display: false } },
       },
-      plugins: { legend: legend(text), tooltip: { callbacks: { label: ({ datasetIndex, dataIndex, dataset }) => `${dataset.label}: ${span(shown[dataIndex].lasted[datasetIndex])}` } } },
+      plugins: { legend: legend(text), tooltip: { callbacks: { label: ({ datasetIndex, dataIndex, dataset }) => `${dataset.label}: ${span(shown[dataIndex].lasted[datasetIndex < STAGES.length ? datasetIndex : lastOf(shown[dataIndex])])}` } } },
     },
   });
   const controls = html`
@@ -79,6 +79,15 @@ function Timeline({ cells, clocks, gallery, change }) {
   });
   return html`<${Figure} question="Where did the time go?" tall empty=${all === 0} ...${{ answer, make, table, controls }} height=${60 + Math.max(4, shown.length) * 15} inputs=${[shown, order]} />`;
 }
+
+// A bar for each stage; the one in which a job failed has a colour of its own.
+function bars(rows) {
+  const failed = (row, index) => row.cell.phase === "failed" && index === lastOf(row);
+  const sets = STAGES.map((label, index) => ({ label, data: rows.map((row) => (failed(row, index) ? null : row.stages[index])) }));
+  const ends = rows.map((row) => (failed(row, lastOf(row)) ? row.stages[lastOf(row)] : null));
+  return ends.some(Boolean) ? [...sets, { label: "until it failed", data: ends }] : sets;
+}
+const lastOf = ({ stages }) => stages.findLastIndex(Boolean);
 
 // ---- How fast did it go?
 

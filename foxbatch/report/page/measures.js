@@ -7,12 +7,12 @@ import { valueLabel } from "./gallery.js";
 export const STAGES = ["waiting", "making", "downloading"];
 
 // Start and end of each stage of a job, in milliseconds since 1970; null where one is
-// not known. A service that does not say when it began is taken to begin at once.
+// not known. What failed was in the last of them until it did. A service that does not say when it began is taken to begin at once.
 export function stagesOf({ times }) {
-  const { submitted, accepted, completed, downloaded } = times;
+  const { submitted, accepted, completed, downloaded, ended } = times;
   const began = times.running ?? accepted;
   const stage = (from, to) => (from !== undefined && to !== undefined && to >= from ? [from, to] : null);
-  return [stage(submitted, began), stage(began, completed), stage(completed, downloaded)];
+  return [stage(submitted, began ?? ended), stage(began, completed ?? ended), stage(completed, downloaded ?? ended)];
 }
 
 export function spanOf(cell) {

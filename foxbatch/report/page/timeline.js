@@ -3,7 +3,7 @@
 import { html } from "./vendor/preact-htm.js";
 import { span } from "./words.js";
 
-const ORDER = ["planned", "submitted", "accepted", "completed", "downloaded"];
+const ORDER = ["planned", "submitted", "accepted", "completed", "downloaded", "ended"];
 // What went on until the next moment.
 const PARTS = { planned: ["wait", "waiting"], submitted: ["wait", "submitting"], accepted: ["make", "being made"], completed: ["load", "downloading"] };
 
