@@ -24,6 +24,7 @@ _PLAIN = Record(
     cell={},
     prompt=None,
     repeat=1,
+    endpoint="/v1/videos",
     request={},
     task=None,
     attempts=1,

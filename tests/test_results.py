@@ -416,7 +416,7 @@ class TestJsonLines:
         first, second = map(json.loads, path.read_text().splitlines())
         assert list(first) == [
             "job", "spec", "name", "phase", "model", "kind", "cell", "prompt", "repeat",
-            "request", "task", "attempts", "times", "latency_s", "credits",
+            "endpoint", "request", "task", "attempts", "times", "latency_s", "credits",
             "reported_model", "seed", "degraded", "request_id", "reported_at",
             "reported", "flags", "also", "artifacts", "error", "manifest",
         ]  # fmt: skip

@@ -175,7 +175,7 @@ class TestWhatIsAnswered:
         ]
         assert gallery["title"] == "A title"
         details = shown.get("/details", params={"cell": 3}).json()
-        assert details["request"] == records[3].request
+        assert json.loads(details["request"]) == records[3].request
 
     @pytest.mark.parametrize("cell", ["-1", "12", "x", ""])
     def test_there_are_no_details_of_what_is_not_there(

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foxbatch.api.asking import labels_of
-from foxbatch.api.looking import results
+from foxbatch.api.looking import live, read_ledger
 from foxbatch.errors import RunDirError
 from foxbatch.report import RunOf, gallery, write_page
 from foxbatch.report.bundle import write_bundle
+from foxbatch.report.curl import service_of
 from foxbatch.report.posters import Posters, Watch, posters_of
+from foxbatch.results import records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,16 +138,18 @@ def gather(
     runs: list[RunOf] = []
     made: list[Posters] = []
     for run_dir, label in zip(run_dirs, labels, strict=True):
-        records = results(run_dir)
-        found = posters_of(run_dir, records, make=posters, watch=watch)
+        state = read_ledger(run_dir).state
+        known = records(state, live=live(state, run_dir))
+        found = posters_of(run_dir, known, make=posters, watch=watch)
         made.append(found)
         runs.append(
             RunOf(
                 path=run_dir,
                 label=label,
-                records=records,
+                records=known,
                 posters=found.pictures,
                 peaks=found.peaks,
+                service=service_of(state, run_dir),
             )
         )
     notes = tuple(_notes(made))

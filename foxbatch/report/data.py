@@ -14,6 +14,7 @@ from foxbatch import canonical
 from foxbatch.canonical import Digest, JobId, Json
 from foxbatch.clock import from_text
 from foxbatch.lifecycle import Phase
+from foxbatch.report.curl import Service, head_of
 from foxbatch.report.texts import Texts
 from foxbatch.results import Failure, Record, StoredFile, Times
 
@@ -29,6 +30,7 @@ class RunOf(msgspec.Struct, frozen=True, kw_only=True):
             directory.
         base: Its address as the page writes it; empty for where it is.
         peaks: How loud sounds are over their time, likewise: up to 200, 0 to 255.
+        service: Where its requests go, where that is known.
     """
 
     path: Path
@@ -37,6 +39,7 @@ class RunOf(msgspec.Struct, frozen=True, kw_only=True):
     base: str = ""
     posters: Mapping[Digest, Path] = {}
     peaks: Mapping[Digest, list[int]] = {}
+    service: Service | None = None
 
 
 class RunShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,11 +113,17 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """What is shown of one job when it is opened."""
+    """What is shown of one job when it is opened.
+
+    Attributes:
+        request: The exact body, as JSON for people.
+        curl: The command that would send it again, up to the body.
+    """
 
     spec: str
     repeat: int
-    request: dict[str, Json]
+    request: str
+    curl: str | None
     task: str | None
     attempts: int
     times: Times
@@ -209,7 +218,7 @@ class Album:
             text = self._texts.setdefault(record.prompt.text, len(self._texts))
         files = [_file(file, record, run, self._begins) for file in record.artifacts]
         cell = _cell(record, files, index=index, at=at, prompt=text)
-        details = _details(record)
+        details = _details(record, run)
         place = self._places.setdefault((index, record.job), len(self.cells))
         if place == len(self.cells):
             self.cells.append(cell)
@@ -337,11 +346,12 @@ def _milliseconds(times: Times) -> dict[str, int]:
     }
 
 
-def _details(record: Record) -> Details:
+def _details(record: Record, run: RunOf) -> Details:
     return Details(
         spec=record.spec,
         repeat=record.repeat,
-        request=_plain(record.request),
+        request=_as_text(record.request),
+        curl=head_of(run.service, record.endpoint),
         task=record.task,
         attempts=record.attempts,
         times=record.times,
@@ -350,6 +360,11 @@ def _details(record: Record) -> Details:
         manifest=record.manifest.sha256,
         line=record.manifest.line,
     )
+
+
+def _as_text(body: Mapping[str, object]) -> str:
+    # Not left to a browser: it knows no whole numbers of more than 53 bits.
+    return msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
 
 
 def _base(path: Path, beside: Path) -> str:

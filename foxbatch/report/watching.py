@@ -12,10 +12,11 @@ import msgspec
 
 from foxbatch.canonical import Digest, JobId
 from foxbatch.errors import FoxbatchError
-from foxbatch.events import JobFact, RunId
+from foxbatch.events import JobFact, RunId, RunStarted
 from foxbatch.ledger import LedgerTail, ledger_files, live_runs
 from foxbatch.lifecycle import BatchState
 from foxbatch.processes import Process, this_process
+from foxbatch.report.curl import Service, service_of
 from foxbatch.report.data import Album, Axis, Cell, Details, Gallery, RunOf, RunShown
 from foxbatch.report.posters import kind_of, order_for, posters_of
 from foxbatch.report.workshop import Order
@@ -53,6 +54,7 @@ class _Run:
     told: set[JobId] = field(default_factory=set)
     unlit: dict[JobId, Record] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
+    service: Service | None = None
 
 
 class Watching:
@@ -218,7 +220,9 @@ def _news(run: _Run) -> dict[JobId, Record]:
             continue
         for event in tail.news():
             run.state.join(event)
-            if isinstance(event, JobFact):
+            if isinstance(event, RunStarted):
+                run.service = service_of(run.state, run.path)
+            elif isinstance(event, JobFact):
                 run.told.add(event.job)
     live = live_runs(run.state, run.path, here=run.here)
     if live != run.live:
@@ -249,6 +253,7 @@ def _lit(run: _Run, changed: Iterable[Record]) -> RunOf:
         base=run.base,
         posters=found.pictures,
         peaks=found.peaks,
+        service=run.service,
     )
 
 

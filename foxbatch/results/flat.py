@@ -29,6 +29,7 @@ _JOB: Mapping[str, Kind] = {
     "model": "text",
     "kind": "text",
     "repeat": "whole",
+    "endpoint": "text",
     "task": "text",
     "attempts": "whole",
     "latency_s": "number",

@@ -87,6 +87,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: What the model makes: `video`, `image`, `audio`, …
+        endpoint: Path at the service that the request goes to.
         attempts: How many times it was submitted.
         latency_s: From acceptance to the answer that it is finished, in seconds.
         credits: What it cost, in the service's unit, which is not a currency.
@@ -109,6 +110,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     cell: dict[str, object]
     prompt: PromptText | None
     repeat: int
+    endpoint: str
     request: dict[str, object]
     task: str | None
     attempts: int
@@ -176,6 +178,7 @@ def _record(known: JobState, planned: JobPlanned, live: Container[RunId]) -> Rec
         cell=planned.cell,
         prompt=planned.prompt,
         repeat=planned.repeat,
+        endpoint=planned.endpoint,
         request=planned.request,
         task=attempt.task if attempt is not None else None,
         attempts=len(known.attempts),

@@ -17,6 +17,7 @@ from foxbatch.canonical import JobId, sha256
 from foxbatch.events import PromptText
 from foxbatch.lifecycle import Phase
 from foxbatch.report import RunOf, gallery, write_page
+from foxbatch.report.curl import Service
 from foxbatch.report.posters import posters_of
 from foxbatch.results import Failure, Media, Record, StoredFile, Times
 from tests.films import film, tone
@@ -27,6 +28,12 @@ HOSTILE = (
     "<script>document.title='taken'</script><img src=x onerror=\"document.title='t'\">"
     "\"quotes\" & 'more' \u202eleft to right\u202c 🦊 </p></li>"
 )
+
+# Of a request: what a shell, a terminal or a browser would make something else of.
+NASTY = {
+    "note": "it's\n$(touch taken) `touch taken` \\ \x1b[2J \x9b!! $HOME %s",
+    "seed": 2**53 + 1,
+}
 
 _Make: TypeAlias = Callable[[Path, int], Path]
 
@@ -89,6 +96,7 @@ def _page(run_dir: Path, records: list[Record], title: str) -> Path:
         records=records,
         posters=found.pictures,
         peaks=found.peaks,
+        service=Service(address="https://api.foxapi.cc", key="FOXAPI_API_KEY"),
     )
     page = run_dir / "report.html"
     write_page(gallery(title, [run], beside=run_dir), page)
@@ -110,7 +118,7 @@ def _job(spec: str, number: int, **changes: object) -> Record:
         name=f"{spec}-{look}",
         cell={"look": look},
         prompt=PromptText(spec, text),
-        request={"model": "veo", "prompt": text, "look": look},
+        request={"model": "veo", "prompt": text, "look": look, **NASTY},
         task=f"task-{spec}-{look}",
         credits=20.0 + number,
         latency_s=30.5 + 7 * number,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import pytest
 from foxbatch import api
 from tests.browser.conftest import OpenPage
 from tests.browser.galleries import make_run, manifest_of
-from tests.browser.mixed import HOSTILE, job_id
+from tests.browser.mixed import HOSTILE, NASTY, job_id
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -287,6 +289,48 @@ def test_the_details_say_what_happened_when(open_page: OpenPage, mixed: Path) ->
 
 
 STRIP = "waiting 2 s, submitting 0.5 s, being made 38.5 s, downloading 2 s"
+
+
+def test_a_request_is_copied_as_a_command(
+    open_page: OpenPage, mixed: Path, tmp_path: Path
+) -> None:
+    job = job_id("story", "rain")
+    page = open_page(
+        mixed, at=f"open={job}", permissions=["clipboard-read", "clipboard-write"]
+    )
+
+    page.get_by_role("button", name="Copy as curl", exact=True).click()
+    expect(page.get_by_role("button", name="Copy as curl", exact=True)).to_have_text(
+        "Copied"
+    )
+    command = page.evaluate("navigator.clipboard.readText()")
+
+    url, *options, body = arguments(command, tmp_path)
+    assert url == "https://api.foxapi.cc/v1/videos"
+    assert options == [
+        *("-H", "Authorization: Bearer secret"),
+        *("-H", "Content-Type: application/json", "--data-raw"),
+    ]
+    sent = {"model": "veo", "prompt": HOSTILE, "look": "rain", **NASTY}
+    assert json.loads(body) == sent
+    assert not set(command) & set("\x1b\x9b\u202e")
+    assert list(tmp_path.iterdir()) == []
+
+
+def arguments(command: str, folder: Path) -> list[str]:
+    """Return what a shell would give to curl, beside `-sS`."""
+    script = f"curl() {{ printf '%s\\0' \"$@\"; }}\n{command}\n"
+    told = subprocess.run(
+        ["/bin/sh", "-c", script],
+        cwd=folder,
+        env={"FOXAPI_API_KEY": "secret"},
+        capture_output=True,
+        check=True,
+    )
+    assert told.stderr == b""
+    quiet, *found = told.stdout.decode().split("\0")[:-1]
+    assert quiet == "-sS"
+    return found
 
 
 @pytest.mark.parametrize("clipboard", ["there", "missing"])

@@ -15,6 +15,15 @@ export function runOf({ base, label }) {
   return path === "." || path === "" ? `runs/${label}` : path;
 }
 
+// What in a string of JSON a terminal might take for more than a letter, or hide.
+const ODD = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const escaped = (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`;
+
+// The command that sends the request of a job again; `report/curl.py` makes its head.
+export function curlOf({ curl, request }) {
+  return `${curl} ${quoted(request.replace(ODD, escaped))}`;
+}
+
 // [command, what it does], the likeliest first.
 export function commandsFor(run, cell) {
   const where = quoted(runOf(run));

@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 
 const SHOWN_MS = 1500;
 
-export function Copy({ text, what, label = "Copy" }) {
+export function Copy({ text, what, label = "Copy", title = `Copy ${what}` }) {
   const [said, setSaid] = useState("");
   const timer = useRef(0);
   useEffect(() => () => clearTimeout(timer.current), []);
@@ -14,7 +14,7 @@ export function Copy({ text, what, label = "Copy" }) {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => setSaid(""), SHOWN_MS);
   }
-  return html`<button type="button" class="copy" onClick=${copy} aria-label=${`${label} ${what}`} title=${`Copy ${what}`}>${said || label}</button>
+  return html`<button type="button" class="copy" onClick=${copy} aria-label=${`${label} ${what}`.trim()} title=${title}>${said || label}</button>
     <span class="unseen" role="status">${said}</span>`;
 }
 

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { Shown, Thumb } from "./cell.js";
-import { commandsFor } from "./commands.js";
+import { commandsFor, curlOf } from "./commands.js";
 import { Copy } from "./copy.js";
 import { faceKey, facesOf, fileOf, numberOf, wholeOf } from "./files.js";
 import { fronts } from "./fronts.js";
@@ -64,8 +64,9 @@ export function Details({ gallery, cell, arranged, change, onOpen, onClose, chil
         ${more && html`<${Ids} ...${{ gallery, cell, more }} />`}
       </dl>
       <${Timeline} times=${cell.times} />
-      ${more && html`<h3>Request <${Copy} text=${JSON.stringify(more.request, null, 2)} what="the request" /></h3>
-        <pre tabindex="0">${JSON.stringify(more.request, null, 2)}</pre>`}
+      ${more && html`<h3>Request <${Copy} text=${more.request} what="the request" />
+          ${more.curl && html` <${Copy} text=${curlOf(more)} what="" label="Copy as curl" title="A command that sends it again, and buys it again" />`}</h3>
+        <pre tabindex="0">${more.request}</pre>`}
     </aside>`;
 }
 
