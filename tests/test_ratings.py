@@ -35,6 +35,7 @@ from foxbatch.report.ratings import (
     Opinion,
     Rating,
     RatingLine,
+    RatingsTail,
     Vote,
     append,
     file_name,
@@ -94,6 +95,58 @@ VOTE = Vote(
 
 def path_of(run_dir: Path, who: str = "ann") -> Path:
     return run_dir / "ratings" / file_name(who)
+
+
+class TestTail:
+    def test_what_is_added_is_told_once(self, tmp_path: Path, clock: Seconds) -> None:
+        append(tmp_path, "ann", rating(stars=1), clock)
+        tail = RatingsTail(tmp_path)
+        assert tail.news() == []
+
+        added = append(tmp_path, "ann", rating(stars=2), clock)
+        other = append(tmp_path, "zoe", VOTE, clock)
+
+        assert tail.news() == [added, other]
+        assert tail.news() == []
+
+    def test_half_a_line_is_told_when_it_is_whole(
+        self, tmp_path: Path, clock: Seconds
+    ) -> None:
+        tail = RatingsTail(tmp_path)
+        line = append(tmp_path, "ann", rating(stars=1), clock)
+        content = path_of(tmp_path).read_bytes()
+        path_of(tmp_path).write_bytes(content + content[:40])
+        assert tail.news() == [line]
+
+        path_of(tmp_path).write_bytes(content + content)
+
+        assert tail.news() == [line]
+
+    def test_a_file_that_was_replaced_is_told_anew(
+        self, tmp_path: Path, clock: Seconds
+    ) -> None:
+        append(tmp_path, "ann", rating(stars=1), clock)
+        line = append(tmp_path, "ann", rating(stars=2), clock)
+        tail = RatingsTail(tmp_path)
+        last = path_of(tmp_path).read_bytes().splitlines(keepends=True)[-1]
+
+        path_of(tmp_path).write_bytes(last)
+
+        assert tail.news() == [line]
+
+    def test_what_is_no_rating_is_left_out(
+        self, tmp_path: Path, clock: Seconds
+    ) -> None:
+        tail = RatingsTail(tmp_path)
+        append(tmp_path, "ann", rating(stars=1), clock)
+        with path_of(tmp_path).open("ab") as file:
+            file.write(b"no line\n\xff\n{}\n")
+        (tmp_path / "ratings" / "folder.jsonl").mkdir()
+
+        after = append(tmp_path, "ann", rating(stars=2), clock)
+
+        assert tail.news()[-1] == after
+        assert tail.news() == []
 
 
 class TestAppending:

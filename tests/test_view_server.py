@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import msgspec
 import pytest
 
 from foxbatch import api
+from foxbatch.clock import SystemClock
 from foxbatch.events import JobPlanned, JobSucceeded, StatusSeen
-from foxbatch.report.ratings import read_ratings
+from foxbatch.report.ratings import append, read_opinion, read_ratings
 from foxbatch.report.serving import Showing
 from foxbatch.report.watching import Watching
 from tests.browser.galleries import make_run, some_fail
@@ -81,14 +83,13 @@ class Listening:
     def __exit__(self, *_: object) -> None:
         self._stream.__exit__(None, None, None)
 
-    def next(self, name: str) -> dict[str, Any]:
+    def next(self, name: str) -> Any:  # noqa: ANN401
         """Return what the next event of that name says."""
         heard = ""
         for line in self._lines:
             heard = line[7:] if line.startswith("event: ") else heard
             if line.startswith("data: ") and heard == name:
-                said: dict[str, Any] = json.loads(line[6:])
-                return said
+                return json.loads(line[6:])
         raise AssertionError("the stream has ended")
 
 
@@ -245,10 +246,10 @@ class TestRatings:
 
         reply = shown.post("/ratings", json=rating)
 
-        assert reply.status_code == 204
         (line,) = read_ratings(growing.path)
         assert line.who == "ada"
         (read,) = shown.get("/ratings").json()
+        assert reply.json() == read
         assert {**read, **rating} == read
 
     def test_a_cookie_alone_sends_none(
@@ -288,10 +289,35 @@ class TestRatings:
 
         with opened(two, one) as client:
             shown = self.rating(client)
-            assert client.post("/ratings", json=shown).status_code == 204
+            assert client.post("/ratings", json=shown).status_code == 200
 
         assert len(read_ratings(one)) == 1
         assert read_ratings(two) == []
+
+    def test_they_are_told_to_all_who_watch(
+        self, shown: httpx.Client, growing: Growing
+    ) -> None:
+        growing.tell_the_rest()
+        rating = self.rating(shown)
+        kept = [shown.post("/ratings", json={**rating, "stars": 1}).json()]
+        since = moment(shown)
+
+        with Listening(shown, since) as one, Listening(shown, since) as other:
+            one.next("state")
+            other.next("state")
+            kept.append(shown.post("/ratings", json=rating).json())
+            told = [one.next("ratings"), other.next("ratings")]
+            # Another foxbatch on the same directory, as somebody else.
+            line = append(growing.path, "zoe", read_opinion(as_json(rating)), CLOCK)
+            heard = one.next("ratings")
+
+        assert told == [kept[1:]] * 2
+        assert heard == [json.loads(as_json(line))]
+        assert shown.get("/ratings").json() == [*kept, *heard]
+
+
+CLOCK = SystemClock()
+as_json = msgspec.json.encode
 
 
 class TestWhatIsTold:

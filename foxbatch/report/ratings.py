@@ -12,7 +12,8 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -173,6 +174,43 @@ def read_ratings(run_dir: Path) -> list[Line]:
     for path in sorted((run_dir / FOLDER).glob("*.jsonl")):
         found += _lines_of(path)
     return sorted(found, key=lambda line: line.at)
+
+
+class RatingsTail:
+    """What people add to the ratings of a run directory, from now on.
+
+    What is no line, or cannot be read, is left out here: `read_ratings` tells it.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        self._folder = run_dir / FOLDER
+        self._read: dict[str, int] = {}  # bytes of whole lines, by file
+        self.news()
+
+    def news(self) -> list[Line]:
+        """Return the lines that came since the last call; those of a file in order.
+
+        A file that became shorter was replaced, and is read from its beginning.
+        """
+        found: list[Line] = []
+        for path in sorted(self._folder.glob("*.jsonl")):
+            with suppress(OSError):
+                found += self._news_of(path)
+        return found
+
+    def _news_of(self, path: Path) -> Iterator[Line]:
+        before, size = self._read.get(path.name, 0), path.stat().st_size
+        if size == before:
+            return
+        with path.open("rb") as stream:
+            stream.seek(before if size > before else 0)
+            content = stream.read(MAX_FILE_BYTES)
+            end = stream.tell()
+        whole, _, torn = content.rpartition(b"\n")
+        self._read[path.name] = end - len(torn)
+        for text in whole.splitlines():
+            with suppress(ValueError):
+                yield _read_line(text)
 
 
 def standing(lines: Iterable[Line]) -> list[RatingLine]:

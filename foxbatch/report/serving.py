@@ -27,7 +27,7 @@ from foxbatch.clock import Clock, SystemClock
 from foxbatch.errors import FoxbatchError, MissingExtraError
 from foxbatch.report.page import live_page, policy
 from foxbatch.report.posters import why_unable
-from foxbatch.report.ratings import Rating, append, read_opinion, read_ratings
+from foxbatch.report.ratings import Line, Rating, append, read_opinion, read_ratings
 from foxbatch.report.watching import Standing, Watching
 from foxbatch.report.workshop import Hand, Order
 
@@ -215,7 +215,7 @@ class _Shown:
         stream = web.StreamResponse(headers=headers)
         await stream.prepare(request)
         moment = request.headers.get("Last-Event-ID") or request.query.get("since", "")
-        said = None
+        said, heard = None, len(self.watching.opinions)
         with self.watched(), contextlib.suppress(ConnectionError):
             await stream.write(b"retry: 1000\n\n")
             while not self.closing:
@@ -228,6 +228,11 @@ class _Shown:
                 if self.watching.standing != said:
                     said = self.watching.standing
                     await stream.write(_event("state", said))
+                    quiet = False
+                if len(self.watching.opinions) > heard:
+                    opinions = self.watching.opinions[heard:]
+                    heard += len(opinions)
+                    await stream.write(_event("ratings", opinions))
                     quiet = False
                 if quiet:
                     await stream.write(b": still here\n\n")
@@ -273,17 +278,18 @@ class _Shown:
         return _json(lines)
 
     async def rate(self, request: web.Request) -> web.Response:
-        """Keep what somebody thinks of a file."""
+        """Keep what somebody thinks of a file, and tell it to all who watch."""
         body = await request.read()
         try:
-            await self.ask(partial(self._keep, body))
+            line = await self.ask(partial(self._keep, body))
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from None
         except FoxbatchError as error:
             raise web.HTTPConflict(text=f"{error}. {error.hint}") from None
-        return web.Response(status=204, headers=_SAFE)
+        self.wake()
+        return _json(line)
 
-    def _keep(self, body: bytes) -> None:
+    def _keep(self, body: bytes) -> Line:
         opinion = read_opinion(body)
         if isinstance(opinion, Rating):
             job, sha256 = opinion.job, opinion.sha256
@@ -292,7 +298,9 @@ class _Shown:
         folder = self.watching.run_of(job, sha256)
         if folder is None:
             raise ValueError(f"there is no job {job} here")
-        append(folder, self.who, opinion, self.clock)
+        line = append(folder, self.who, opinion, self.clock)
+        self.watching.hear()
+        return line
 
 
 def _json(value: object) -> web.Response:

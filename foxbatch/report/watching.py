@@ -19,6 +19,7 @@ from foxbatch.processes import Process, this_process
 from foxbatch.report.curl import Service, service_of
 from foxbatch.report.data import Album, Axis, Cell, Details, Gallery, RunOf, RunShown
 from foxbatch.report.posters import kind_of, order_for, posters_of
+from foxbatch.report.ratings import Line, RatingsTail
 from foxbatch.report.workshop import Order
 from foxbatch.results import Record, records
 
@@ -65,12 +66,15 @@ class Watching:
 
     Attributes:
         standing: Whether anything goes on, as of the last look.
+        opinions: Lines of ratings that came since the gallery was made, in that order.
     """
 
     def __init__(self, title: str, runs: Sequence[tuple[str, Path]]) -> None:
         self._title = title
         self._places = list(runs)
         self.standing = Standing(state="ended")
+        self.opinions: list[Line] = []
+        self._ratings = [RatingsTail(path) for _, path in self._places]
         self._here = this_process()
         self._begin()
 
@@ -98,6 +102,7 @@ class Watching:
         A ledger that cannot be read is told in `standing`, and tried again.
         """
         before = self.moment, self.standing
+        heard = self.hear()
         try:
             if any(map(_is_replaced, self._runs)):
                 self._begin()
@@ -106,7 +111,13 @@ class Watching:
             self.standing = Standing(state="live" if live else "ended")
         except (FoxbatchError, OSError) as error:
             self.standing = Standing(state="damaged", why=str(error))
-        return before != (self.moment, self.standing)
+        return heard or before != (self.moment, self.standing)
+
+    def hear(self) -> bool:
+        """Read what people have rated meanwhile; return whether they have."""
+        news = [line for tail in self._ratings for line in tail.news()]
+        self.opinions += news
+        return bool(news)
 
     def _take_news(self) -> None:
         now = self._now + 1

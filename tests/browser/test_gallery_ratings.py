@@ -350,7 +350,7 @@ class TestServed:
             else:
                 at = f"2026-01-01T00:00:00.{len(lines):03d}Z"
                 lines.append({"v": 1, "at": at, "who": "zoe", **request.post_data_json})
-                route.fulfill(status=204)
+                route.fulfill(json=lines[-1])
 
         def serve(page: Page) -> None:
             page.route("http://gallery.test/ratings", ratings)

@@ -35,7 +35,9 @@ export function patch(gallery, { axes, prompts, cells }) {
 
 // How often the gallery has changed, and what is known of the run: `live`, `ended`,
 // `lost` (no word from the server), `gone` (it has ended) or `damaged` (with a reason).
-export function useLive(gallery) {
+// What people rate is told to `ratings`: it asks for all of it at each beginning, and no
+// line is missed meanwhile.
+export function useLive(gallery, ratings) {
   const [now, setNow] = useState({ version: 0, state: isLive ? "live" : "", why: "" });
   useEffect(() => {
     if (!isLive) return undefined;
@@ -44,6 +46,7 @@ export function useLive(gallery) {
     let state = { state: "live", why: "" };
     const changed = (more) => setNow((before) => ({ ...before, ...more, version: before.version + 1 }));
     told("cells", (news) => { patch(gallery, news); changed(state); });
+    told("ratings", (lines) => ratings.take(lines));
     told("state", (said) => {
       state = said;
       if (said.state === "gone") source.close();
@@ -57,7 +60,10 @@ export function useLive(gallery) {
       changed(state);
     });
     source.onerror = () => setNow((before) => ({ ...before, state: "lost", why: "" }));
-    source.onopen = () => setNow((before) => ({ ...before, ...state }));
+    source.onopen = () => {
+      setNow((before) => ({ ...before, ...state }));
+      ratings.load();
+    };
     return () => source.close();
   }, []);
   return now;

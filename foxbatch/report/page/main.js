@@ -41,7 +41,7 @@ function Page({ gallery }) {
     return () => { removeEventListener("popstate", back); removeEventListener("hashchange", back); };
   }, []);
 
-  const live = useLive(gallery);
+  const live = useLive(gallery, ratings);
   const { version } = live;
   const rated = useRatings((now) => (ratingFilters(view).length ? now.version : 0));
   const cells = useMemo(() => chosen(gallery, view, (cell) => ratings.ofAll(cell)),

@@ -1,17 +1,20 @@
 // What people think of cells: kept, shown on each cell, and told to whoever listens.
 //
-// A page that `foxbatch view` serves keeps it in the run directory. One from a disk
+// A page that `foxbatch view` serves keeps it in the run directory, and hears at once what
+// others do, and other windows of the same person. One from a disk
 // keeps it in this browser, and is asked to export it: a browser may forget.
 
 import { html, useLayoutEffect, useState } from "./vendor/preact-htm.js";
 import { faceKey, facesOf } from "./files.js";
 import { NOTHING, standing, subjectOf, summaries, readLine } from "./opinions.js";
 
-// ---- Where lines are kept. `add` takes a rating or vote without `v`, `at` and `who`;
-// `load` returns all lines of all people.
+// ---- Where lines are kept. `add` takes a rating or vote without `v`, `at` and `who`, and
+// returns the line that it became, if somebody else says when that was; `load` returns
+// all lines of all people.
 
 class OnServer {
   lasts = true;
+  #last = Promise.resolve();
   constructor({ token, who }) {
     this.token = token;
     this.who = who;
@@ -23,12 +26,20 @@ class OnServer {
     return reply.json();
   }
 
-  async add(said) {
+  // One after the other: the order in which they arrive says which one counts.
+  add(said) {
+    const sent = this.#last.then(() => this.#send(said));
+    this.#last = sent.catch(() => {});
+    return sent;
+  }
+
+  async #send(said) {
     const reply = await fetch("ratings", {
       method: "POST", body: JSON.stringify(said),
       headers: { "X-Foxbatch-Token": this.token, "Content-Type": "application/json" },
     });
     if (!reply.ok) throw new Error(await reply.text() || `status ${reply.status}`);
+    return reply.json();
   }
 }
 
@@ -68,17 +79,15 @@ class Ratings {
   exported = ""; // the moment of the last line that was exported
   problem = "";
   version = 0;
+  #sent = []; // lines that the server has not taken yet, oldest first
+  #unread = ""; // why they could not be loaded
   #found = new Map();
   #listeners = new Set();
 
   async start() {
     const live = document.querySelector('meta[name="foxbatch-live"]');
     this.store = live ? new OnServer({ token: live.content, who: live.dataset.who }) : new InBrowser();
-    try {
-      this.lines = await this.store.load();
-    } catch (error) {
-      this.problem = error.message;
-    }
+    await this.load();
     this.me = this.store.who || "me";
     this.exported = this.store.exported ?? "";
     this.#changed();
@@ -90,6 +99,17 @@ class Ratings {
       this.#changed();
     });
     addEventListener("beforeunload", (event) => { if (this.unsaved) event.preventDefault(); });
+  }
+
+  // All there is now, beside what is known already.
+  async load() {
+    try {
+      this.#merge(await this.store.load());
+      if (this.problem === this.#unread) this.problem = "";
+    } catch (error) {
+      this.problem = this.#unread = error.message;
+    }
+    this.#changed();
   }
 
   // How many lines of this person exist nowhere but in this browser.
@@ -130,19 +150,20 @@ class Ratings {
     const line = { v: 1, at: this.#moment(), who: this.me, ...said };
     this.lines = [...this.lines, line];
     this.problem = "";
+    if (this.store.lasts) this.#sent.push(line);
     this.#keep();
     try {
-      await this.store.add(said);
+      const kept = await this.store.add(said);
+      if (kept) this.#replace(line, [kept]);
     } catch (error) {
-      this.lines = this.lines.filter((one) => one !== line);
       this.problem = `This was not kept: ${error.message}`;
-      this.#changed();
+      this.#replace(line, []);
     }
   }
 
   // Lines of other people, or of another browser.
   take(lines) {
-    this.lines = standing([...this.lines, ...lines]);
+    this.#merge(lines);
     this.#keep();
   }
 
@@ -160,6 +181,22 @@ class Ratings {
   listen(listener) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  // What this page has sent and nobody has kept yet is later than all that is.
+  #merge(lines) {
+    this.lines = standing([...this.lines.filter((line) => !this.#sent.includes(line)), ...lines]);
+    for (const line of this.#sent) {
+      line.at = this.#moment();
+      this.lines.push(line);
+    }
+  }
+
+  #replace(line, kept) {
+    this.#sent = this.#sent.filter((one) => one !== line);
+    this.lines = this.lines.filter((one) => one !== line);
+    this.#merge(kept);
+    this.#changed();
   }
 
   // No two lines of a page are of one moment: which one is the last is told by it.
