@@ -11,9 +11,11 @@ from foxbatch.api import JobStatus, Length, Spent, Status
 from foxbatch.budget import Spending
 from foxbatch.canonical import JobId
 from foxbatch.cli import standing
+from foxbatch.cli._terminal import Terminal
 from foxbatch.lifecycle import Phase
 from foxbatch.policy import Budget
 from foxbatch.results import Failure
+from tests.galleries import record
 
 
 def job(phase: Phase, **fields: object) -> JobStatus:
@@ -116,3 +118,47 @@ def test_what_no_phase_says_is_said() -> None:
 )
 def test_failure_is_one_line(error: Failure | None, words: str) -> None:
     assert standing.in_words(error) == words
+
+
+class TestFlags:
+    """What came that is not as asked, below the table of records."""
+
+    def test_each_difference_is_told_with_a_job_that_has_it(self) -> None:
+        model, less = "asked for model veo, got lite", "less than what was asked for: x"
+        found = [
+            record(name="a", flags=(model,)),
+            record(name="b"),
+            record(name="c", flags=(less, model)),
+            record(name="d", flags=(less, less.upper(), model)),
+        ]
+
+        assert [line.plain for line in standing.flags_in_words(found)] == [
+            "! 3 jobs are not as asked:",
+            "  asked for model veo, got lite: sea/a and 2 more jobs",
+            "  less than what was asked for: x: sea/c and 1 more job",
+            "  LESS THAN WHAT WAS ASKED FOR: X: sea/d",
+        ]
+
+    def test_many_differences_are_cut_short(self) -> None:
+        found = [record(flags=tuple(f"no {n}" for n in range(7)))]
+
+        lines = [line.plain for line in standing.flags_in_words(found)]
+
+        assert lines[0] == "! 1 job is not as asked:"
+        assert lines[-2:] == ["  no 4: sea/calm", "  and 2 more differences"]
+
+    def test_where_all_is_as_asked_nothing_is_told(self) -> None:
+        assert list(standing.flags_in_words([record()])) == []
+
+    def test_a_job_that_has_one_is_marked(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        odd = record(name="odd", flags=("asked for 8 s,\x1b[2J got 5 s",))
+
+        standing.show_records(Terminal({}), [odd, record()])
+
+        out, err = capsys.readouterr()
+        rows = [line.split() for line in out.splitlines()]
+        assert rows[1][2:4] == ["done", "!"]
+        assert rows[2][2:4] == ["done", "-"]
+        assert "\n  asked for 8 s,\\x1b[2J got 5 s: sea/odd\n" in err

@@ -163,13 +163,36 @@ def show_records(terminal: Terminal, records: Sequence[Record]) -> None:
     if rows:
         show_table(terminal, columns, rows)
         terminal.say(count(len(records), "record"))
+    for line in flags_in_words(records):
+        terminal.err.print(line, soft_wrap=True)
+
+
+def flags_in_words(records: Sequence[Record]) -> Iterator[Text]:
+    """Yield where what came is not as asked: in what, and in how many jobs."""
+    flagged = [record for record in records if record.flags]
+    if not flagged:
+        return
+    are = "is" if len(flagged) == 1 else "are"
+    yield Text(f"! {count(len(flagged), 'job')} {are} not as asked:", "yellow")
+    having: dict[str, list[Record]] = {}
+    for record in flagged:
+        for flag in record.flags:
+            having.setdefault(flag, []).append(record)
+    usual = sorted(having.items(), key=lambda item: -len(item[1]))
+    for flag, jobs in usual[:_KINDS]:
+        first = f"{jobs[0].spec}/{jobs[0].name}"
+        more = f" and {count(len(jobs) - 1, 'more job')}" if len(jobs) > 1 else ""
+        said = f"  {one_line(flag, _LONGEST_ERROR)}: {one_line(first)}{more}"
+        yield Text(said, "yellow")
+    if (more_kinds := len(usual) - _KINDS) > 0:
+        yield Text(f"  and {count(more_kinds, 'more difference')}", "yellow")
 
 
 def _rows(record: Record) -> Iterator[list[Cell]]:
     start: list[Cell] = [
         record.job,
         f"{record.spec}/{record.name}",
-        Text(record.phase, PHASE_COLOURS[record.phase]),
+        _phase(record),
         "-" if record.credits is None else amount(record.credits),
         "-" if record.latency_s is None else f"{record.latency_s:.1f}",
     ]
@@ -179,6 +202,11 @@ def _rows(record: Record) -> Iterator[list[Cell]]:
         yield [*start, file.path, size(file.bytes), media]
     if not record.artifacts:
         yield [*start, in_words(record.error) or "-", "", ""]
+
+
+def _phase(record: Record) -> Text:
+    text = Text(record.phase, PHASE_COLOURS[record.phase])
+    return text.append(" !", "yellow") if record.flags else text
 
 
 def _media(media: MediaFacts) -> Iterator[str]:
