@@ -13,6 +13,7 @@ from foxbatch.events import Event
 from foxbatch.ledger import ledger_files, read_facts
 from foxbatch.report.ratings import picked, read_ratings
 from foxbatch.results import Record, Value, as_python, flatten, records
+from foxbatch.results.notebook import as_html
 from foxbatch.results.sql import Database, open_database
 from foxbatch.results.story import attempts_table, facts_table
 
@@ -39,6 +40,10 @@ class Results(list[Record]):
             {name: as_python(row[name], kind) for name, kind in table.columns.items()}
             for row in table.rows
         ]
+
+    def _repr_html_(self) -> str:
+        """Return a small table, which notebooks show in place of a list."""
+        return as_html(self.runs)
 
 
 def load_results(*runs: str | Path) -> Results:
