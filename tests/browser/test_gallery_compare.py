@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import pytest
@@ -186,6 +188,121 @@ def test_pictures_are_looked_at_closer_together(
     page.keyboard.press("0")
     expect(panes(page).locator(".lens.is-pixels")).to_have_count(0)
     assert transforms(page) == ["translate(0%, 0%) scale(1)"] * 2
+
+
+class Fingers:
+    """Fingers on the screen of a page, as a phone tells them."""
+
+    def __init__(self, page: Page) -> None:
+        self._send = page.context.new_cdp_session(page).send
+
+    def move(self, *ways: tuple[tuple[float, float], tuple[float, float]]) -> None:
+        """Put a finger down at the beginning of each way, and lift it at its end."""
+        steps = 6
+        self._now_s = time.time()  # they are quick, however busy the machine is
+        self._touch("touchStart", [begin for begin, _ in ways])
+        for step in range(1, steps + 1):
+            part = step / steps
+            points = [
+                (x + (to_x - x) * part, y + (to_y - y) * part)
+                for (x, y), (to_x, to_y) in ways
+            ]
+            self._touch("touchMove", points)
+        self._touch("touchEnd", [])
+
+    def _touch(self, kind: str, points: list[tuple[float, float]]) -> None:
+        told = [{"x": x, "y": y, "id": id_} for id_, (x, y) in enumerate(points)]
+        self._now_s += 0.016
+        said = {"type": kind, "touchPoints": told, "timestamp": self._now_s}
+        self._send("Input.dispatchTouchEvent", said)
+
+
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 420, "height": 800},
+    "has_touch": True,
+    "is_mobile": True,
+}
+
+
+def middle_of(page: Page) -> tuple[float, float]:
+    box = panes(page).locator(".glass").first.bounding_box()
+    assert box
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_two_fingers_look_closer_and_move_what_is_seen(
+    open_page: OpenPage, mixed: Path
+) -> None:
+    page = open_page(mixed, at=side_by_side("picture", "fog", "sun"), **PHONE)
+    x, y = middle_of(page)
+
+    Fingers(page).move(((x - 20, y), (x - 60, y)), ((x + 20, y), (x + 60, y)))
+
+    wait_until(page, f"{SCALE} > 2.9 && {SCALE} < 3.1")
+    one, other = transforms(page)
+    assert one == other
+    assert translated(one)[0] == pytest.approx(0, abs=1)
+    Fingers(page).move(((x - 20, y), (x + 20, y)), ((x + 20, y), (x + 60, y)))
+    wait_until(page, f"document.querySelector('.lens').style.transform !== '{one}'")
+    width = page.locator(".glass").first.evaluate("glass => glass.clientWidth")
+    assert translated(transforms(page)[0])[0] == pytest.approx(4000 / width, abs=2)
+
+    Fingers(page).move(((x - 90, y), (x - 10, y)), ((x + 90, y), (x + 10, y)))
+    wait_until(page, f"{SCALE} === 1")
+
+
+SCALE = """Number(
+  /scale\\(([\\d.]+)/.exec(document.querySelector('.lens').style.transform)[1])"""
+
+
+def translated(transform: str) -> tuple[float, float]:
+    x, y = re.findall(r"(-?[\d.e-]+)%", transform)
+    return float(x), float(y)
+
+
+def test_a_finger_leads_to_the_neighbours(open_page: OpenPage, mixed: Path) -> None:
+    page = open_page(mixed, at=side_by_side("picture", "fog", "rain"), **PHONE)
+    said = panes(page).locator(".said")
+    x, y = middle_of(page)
+
+    Fingers(page).move(((x + 60, y), (x - 60, y + 10)))
+    expect(said).to_have_text(["look rain", "look sun"])
+    Fingers(page).move(((x - 60, y), (x + 60, y + 10)))
+    expect(said).to_have_text(["look fog", "look rain"])
+    Fingers(page).move(((x, y + 60), (x, y - 60)))  # on along the rows
+    nothing = page.get_by_text("There is nothing further along prompt.")
+    expect(nothing).to_be_attached()
+
+
+def test_a_finger_that_looks_closer_leads_nowhere(
+    open_page: OpenPage, mixed: Path
+) -> None:
+    page = open_page(mixed, at=side_by_side("picture", "fog", "rain"), **PHONE)
+    x, y = middle_of(page)
+    Fingers(page).move(((x - 20, y), (x - 60, y)), ((x + 20, y), (x + 60, y)))
+    wait_until(page, f"{SCALE} > 2.9")
+
+    Fingers(page).move(((x + 60, y), (x - 60, y)))  # to the edge, and beyond
+    Fingers(page).move(((x + 60, y), (x - 60, y)))
+
+    expect(panes(page).locator(".said")).to_have_text(["look fog", "look rain"])
+    assert translated(transforms(page)[0])[0] < -10
+
+
+def test_the_line_between_two_follows_a_finger(
+    open_page: OpenPage, mixed: Path
+) -> None:
+    at = side_by_side("picture", "fog", "sun", how="wipe")
+    page = open_page(mixed, at=at, **PHONE)
+    box = page.locator(".glass").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + 100
+
+    Fingers(page).move(((x, y), (box["x"] + box["width"] / 4, y)))
+
+    line = page.get_by_role("slider", name="Where one ends and the other begins")
+    expect(line).to_have_attribute("aria-valuenow", "25")
+    expect(page.locator(".half").first).to_have_text("look fog")
 
 
 def test_what_is_looked_at_does_not_leave_its_frame(

@@ -43,6 +43,12 @@ export function Compare({ gallery, view, byKey, change, back }) {
     const name = gallery.axisOf.has(axis) ? axesOf(gallery, cells).find(({ id }) => id === axis)?.name : "";
     say(next || !name ? "" : `There is nothing further along ${name}.`);
   };
+  // A finger leads on as arrow keys do, the other way round: it pushes away what is seen.
+  const swiped = useRef(null);
+  swiped.current = (way) => {
+    const { rows, cols } = view;
+    if (at.scale === 1) go(...{ left: [cols, 1], right: [cols, -1], up: [rows, 1], down: [rows, -1] }[way]);
+  };
   function keyed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (event.target.closest("input, select, textarea, audio, [role=slider]")) return;
@@ -75,7 +81,7 @@ export function Compare({ gallery, view, byKey, change, back }) {
       ${cells.length < FEWEST ? html`<p class="waiting">Choose 2 to 6 cells to compare: with the box on a cell, or with <kbd>c</kbd> on the cell that has the focus.</p>`
         : html`<${Along} ...${{ gallery, cells, go }} />
           <p class="unseen" role="status">${said}</p>
-          <${Sight} ...${{ gallery, view, cells, way, at, look, other, change, leave }} />`}
+          <${Sight} ...${{ gallery, view, cells, way, at, look, swiped, other, change, leave }} />`}
     </dialog>`;
 }
 
@@ -135,22 +141,22 @@ function SharedPrompt({ gallery, cells }) {
 
 // ---- What is seen
 
-function Sight({ gallery, view, cells, way, at, look, other, change, leave }) {
+function Sight({ gallery, view, cells, way, at, look, swiped, other, change, leave }) {
   const said = captions(gallery, cells);
   const prompts = cells.every((cell) => cell.prompt === cells[0].prompt) ? [] : cells.map((cell) => gallery.prompts[cell.prompt] ?? "");
   if (way === "words") return html`<${Words} ...${{ cells, said }} />`;
-  if (way) return html`<${Laid} key=${cells.map((cell) => faceKey(gallery, cell)).join()} ...${{ gallery, cells, said, way, at, look }} />`;
+  if (way) return html`<${Laid} key=${cells.map((cell) => faceKey(gallery, cell)).join()} ...${{ gallery, cells, said, way, at, look, swiped }} />`;
   return html`<div class=${`panes of-${cells.length}`}>
-    ${cells.map((cell, index) => html`<${Panel} key=${faceKey(gallery, cell)} ...${{ gallery, cell, at, look, other, said: said[index], prompt: prompts[index], cells }}
+    ${cells.map((cell, index) => html`<${Panel} key=${faceKey(gallery, cell)} ...${{ gallery, cell, at, look, swiped, other, said: said[index], prompt: prompts[index], cells }}
       onOpen=${() => leave({ open: faceKey(gallery, cell) })}
       onRemove=${() => change({ picked: toggled(view.picked, faceKey(gallery, cell)) })} />`)}</div>`;
 }
 
-function Panel({ gallery, cell, cells, said, prompt, at, look, other, onOpen, onRemove }) {
+function Panel({ gallery, cell, cells, said, prompt, at, look, swiped, other, onOpen, onRemove }) {
   const panel = useRef(null), glass = useRef(null);
   const file = fileOf(cell), visible = VISIBLE.includes(file?.kind);
   const box = useBox(glass);
-  useEffect(() => (visible ? gestures(glass.current, look) : undefined), [visible]);
+  useEffect(() => (visible ? gestures(glass.current, look, (way) => swiped.current(way)) : undefined), [visible]);
   const heard = usePlayer((now) => now.heard !== null && panel.current?.contains(now.heard));
   const pixels = visible && magnification(at, box, file) > 2;
   const facts = differing(cells, cell);

@@ -9,12 +9,12 @@ import { gestures, magnification } from "./zoom.js";
 
 const STEP = 0.02, FAR = 0.1;
 
-export function Laid({ gallery, cells, said, way, at, look }) {
+export function Laid({ gallery, cells, said, way, at, look, swiped }) {
   const glass = useRef(null);
   const box = useBox(glass);
   const [line, setLine] = useState(0.5);
   const [second, setSecond] = useState(false);
-  useEffect(() => gestures(glass.current, look), []);
+  useEffect(() => gestures(glass.current, look, (to) => swiped.current(to)), []);
   useEffect(() => {
     if (way !== "switch") return undefined;
     const keyed = (event) => {
