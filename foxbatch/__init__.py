@@ -38,6 +38,7 @@ The modules, in a good order to read them:
     artifacts   files whole or not at all, checked by what they contain
     runner      decide, act, record, repeat
     results     one record per job, for people, tables and SQL
+    pages       what the pages of foxbatch share
     report      the gallery of one or more runs, and pictures of it
     sandbox     a pretend service that behaves, and misbehaves on purpose
     api         one run, from manifest to records

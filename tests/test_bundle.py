@@ -22,7 +22,7 @@ from foxbatch.report.posters import posters_of
 from foxbatch.results import Media, Record, StoredFile
 from tests.cli import Type, type_
 from tests.films import film
-from tests.galleries import record
+from tests.records import record
 from tests.runs import made_run
 
 if TYPE_CHECKING:

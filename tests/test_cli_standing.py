@@ -15,7 +15,7 @@ from foxbatch.cli._terminal import Terminal
 from foxbatch.lifecycle import Phase
 from foxbatch.policy import Budget
 from foxbatch.results import Failure
-from tests.galleries import record
+from tests.records import record
 
 
 def job(phase: Phase, **fields: object) -> JobStatus:

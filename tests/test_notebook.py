@@ -11,7 +11,7 @@ from foxbatch.canonical import Digest
 from foxbatch.events import PromptText
 from foxbatch.lifecycle import Phase
 from foxbatch.results import Failure, Media, Record, StoredFile
-from tests.galleries import record
+from tests.records import record
 
 HOSTILE = (
     '<script>alert(1)</script><img src=x onerror=alert(1)>"\' onmouseover="alert(1)'

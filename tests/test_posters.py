@@ -30,7 +30,7 @@ from foxbatch.report.workshop import Hand, Order, serve, work
 from foxbatch.results import Media, Record, StoredFile
 from tests.cli import MANIFEST
 from tests.films import film, half, tone, turned
-from tests.galleries import a_beginning, record
+from tests.records import a_beginning, record
 
 
 def stored(run_dir: Path, path: Path, kind: str) -> StoredFile:

@@ -29,7 +29,7 @@ from foxbatch.report.sheet_film import write_film
 from foxbatch.results import Failure, Media, Record, StoredFile
 from tests.cli import Type, type_
 from tests.films import film, half, tone
-from tests.galleries import record
+from tests.records import record
 from tests.runs import made_run
 
 __all__ = ["type_"]

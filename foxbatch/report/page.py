@@ -16,6 +16,7 @@ import msgspec
 
 from foxbatch.durable import write_whole
 from foxbatch.errors import RunDirError
+from foxbatch.pages import look
 from foxbatch.report.data import Gallery
 
 _MAIN = "main.js"
@@ -74,7 +75,7 @@ def _filled(*, gallery: str = "", details: str = "", live: str = "") -> bytes:
 
 
 def _style() -> str:
-    return "\n".join(map(_part, _STYLES))
+    return "\n".join([look(), *map(_part, _STYLES)])
 
 
 def write_page(shown: Gallery, path: Path) -> None:

@@ -14,17 +14,16 @@ import getpass
 import gzip
 import hmac
 import secrets
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
-from typing import Self, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
-from anyio.from_thread import start_blocking_portal
 
 from foxbatch.clock import Clock, SystemClock
 from foxbatch.errors import FoxbatchError, MissingExtraError
+from foxbatch.pages.serving import InThread, meanwhile, until_signalled
 from foxbatch.report.page import live_page, policy
 from foxbatch.report.posters import why_unable
 from foxbatch.report.ratings import Line, Rating, append, read_opinion, read_ratings
@@ -359,11 +358,11 @@ async def serve(
         site = web.TCPSite(runner, _HOST, port)
         await site.start()
         shown.port = runner.addresses[0][1]
-        await opening.enter_async_context(_meanwhile(shown.keep_looking()))
+        await opening.enter_async_context(meanwhile(shown.keep_looking()))
         if posters and _can_make_posters(watching):
             hand = Hand()
             opening.callback(hand.close)
-            await opening.enter_async_context(_meanwhile(shown.light(hand)))
+            await opening.enter_async_context(meanwhile(shown.light(hand)))
         opening.push_async_callback(shown.say_goodbye)
         yield f"http://{_HOST}:{shown.port}/?token={shown.token}"
 
@@ -382,41 +381,15 @@ def _user() -> str:
         return "me"
 
 
-@contextlib.asynccontextmanager
-async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Have *work* done while the block runs, and end it with the block."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-class Showing:
+class Showing(InThread):
     """A gallery that is served in a thread of its own while a `with` block runs.
 
     Attributes:
         url: The address that opens it. Set inside the block.
     """
 
-    url: str
-
     def __init__(self, watching: Watching, *, who: str = "", port: int = 0) -> None:
-        self._serving = serve(watching, who=who, port=port, posters=False)
-        self._open = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        with self._open as opening:
-            portal = opening.enter_context(start_blocking_portal("asyncio"))
-            running = portal.wrap_async_context_manager(self._serving)
-            self.url = opening.enter_context(running)
-            self._open = opening.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
+        super().__init__(serve(watching, who=who, port=port, posters=False))
 
 
 def show(
@@ -433,17 +406,4 @@ def show(
     Raises:
         OSError: The port cannot be used.
     """
-
-    async def until_signalled() -> None:
-        stopped = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # Windows loops know no signal handlers: there Ctrl-C raises.
-            with contextlib.suppress(NotImplementedError):
-                loop.add_signal_handler(number, stopped.set)
-        async with serve(watching, who=who, port=port) as url:
-            on_ready(url)
-            await stopped.wait()
-
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(until_signalled())
+    until_signalled(serve(watching, who=who, port=port), on_ready)

@@ -21,7 +21,7 @@ from foxbatch.report.curl import Service
 from foxbatch.report.posters import posters_of
 from foxbatch.results import Failure, Media, Record, StoredFile, Times
 from tests.films import film, tone
-from tests.galleries import record
+from tests.records import record
 
 LOOKS = ("fog", "rain", "sun")
 HOSTILE = (

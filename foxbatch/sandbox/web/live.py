@@ -11,14 +11,16 @@ from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
+from foxbatch.pages import look
 from foxbatch.sandbox.messages import Reply
 
 _POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_STYLE = "page.css"
 _FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
-    "/sandbox/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/sandbox/page.css": (_STYLE, "text/css; charset=utf-8"),
     "/sandbox/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/sandbox/page.svg": ("page.svg", "image/svg+xml"),
 }
@@ -45,5 +47,9 @@ def _reply(name: str, content_type: str) -> Reply:
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
         },
-        body=(files("foxbatch.sandbox.web") / name).read_bytes(),
+        body=(look().encode() if name == _STYLE else b"") + _part(name),
     )
+
+
+def _part(name: str) -> bytes:
+    return (files("foxbatch.sandbox.web") / name).read_bytes()

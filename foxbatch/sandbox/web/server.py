@@ -6,17 +6,13 @@ files are made by worker threads.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Self
-
-from anyio.from_thread import start_blocking_portal
 
 from foxbatch.errors import MissingExtraError
+from foxbatch.pages.serving import InThread, meanwhile, until_signalled
 from foxbatch.sandbox.options import SandboxOptions
 from foxbatch.sandbox.service.core import Sandbox
 from foxbatch.sandbox.web.contents import Contents
@@ -61,37 +57,17 @@ async def serve(
         opening.push_async_callback(shell.server.shutdown, _GOODBYE_S)
         opening.callback(shell.doors.close)
         await shell.doors.open()
-        await opening.enter_async_context(_meanwhile(shell.doors.keep()))
-        await opening.enter_async_context(_meanwhile(shell.postman.keep()))
+        await opening.enter_async_context(meanwhile(shell.doors.keep()))
+        await opening.enter_async_context(meanwhile(shell.postman.keep()))
         yield shell.doors.url
 
 
-@contextlib.asynccontextmanager
-async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Have *work* done while the block runs, and end it with the block.
-
-    Not a task group: it would wrap the errors of the block in a group.
-    """
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-class EmbeddedSandbox:
+class EmbeddedSandbox(InThread):
     """A sandbox in a thread of its own, for as long as a `with` block runs.
-
-    It has its own event loop, so it serves code under any backend, also inside a
-    running loop.
 
     Attributes:
         url: Where it listens, without a slash at the end. Set inside the block.
     """
-
-    url: str
 
     def __init__(
         self,
@@ -100,19 +76,7 @@ class EmbeddedSandbox:
         port: int = 0,
         state_dir: Path | None = None,
     ) -> None:
-        self._serving = serve(options, port=port, state_dir=state_dir)
-        self._open = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        with self._open as opening:
-            portal = opening.enter_context(start_blocking_portal("asyncio"))
-            running = portal.wrap_async_context_manager(self._serving)
-            self.url = opening.enter_context(running)
-            self._open = opening.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
+        super().__init__(serve(options, port=port, state_dir=state_dir))
 
 
 def run_sandbox(
@@ -127,17 +91,5 @@ def run_sandbox(
 
     Must be called on the main thread, outside any event loop.
     """
-
-    async def until_signalled() -> None:
-        stopped = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        async with serve(options, host=host, port=port, state_dir=state_dir) as url:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                # Windows loops know no signal handlers: there Ctrl-C raises.
-                with contextlib.suppress(NotImplementedError):
-                    loop.add_signal_handler(number, stopped.set)
-            on_ready(url)
-            await stopped.wait()
-
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(until_signalled())
+    serving = serve(options, host=host, port=port, state_dir=state_dir)
+    until_signalled(serving, on_ready)
