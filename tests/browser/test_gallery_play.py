@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,22 +47,78 @@ def wait_until(page: Page, said: str) -> None:
     raise AssertionError(f"never: {said}, but {page.evaluate(MOMENTS)}")
 
 
+def some_round(page: Page, films: str, judge: str) -> bool:
+    """Return whether one of five rounds of two films is as *judge* says.
+
+    A round lasts until films start again, and is known frame by frame: a busy machine
+    draws late now and then, but not in each round.
+
+    Args:
+        page: Where they play.
+        films: Selector of both.
+        judge: Function in JavaScript of a list of their moments, as pairs.
+    """
+    found: bool = page.evaluate(
+        f"""films => new Promise(told => {{
+            const fits = {judge};
+            let round = [], rounds = 0, last = 0;
+            const look = () => {{
+                const [one, other] = document.querySelectorAll(films);
+                const at = other ? other.currentTime : 0;
+                if (at < last - 0.5) {{ round = []; rounds += 1; }}
+                last = at;
+                if (other && ![one, other].some(film => film.paused || film.seeking)) {{
+                    round.push([one.currentTime, at]);
+                    if (fits(round)) return told(true);
+                }}
+                if (rounds > 5) return told(false);
+                requestAnimationFrame(look);
+            }};
+            look();
+        }})""",
+        films,
+    )
+    return found
+
+
+# For half a second, half of the frames as good as together.
+TOGETHER = """round => {
+    const off = round.map(([one, other]) => Math.abs(one - other));
+    off.sort((a, b) => a - b);
+    return round.length >= 12 && round.at(-1)[1] - round[0][1] > 0.5
+        && off[off.length >> 1] < 0.1 && off.at(-1) < 0.25;
+}"""
+TWO_FILMS = "q=film+look=rain+look=sun"  # of 2 and of 4 seconds
+
+
 def test_films_in_sight_play_in_step(open_page: OpenPage, mixed: Path) -> None:
-    page = open_page(mixed, at="q=film")
+    page = open_page(mixed, at=TWO_FILMS)
 
     page.keyboard.press("Space")
 
-    # Films of 1, 2 and 4 seconds: the last two go on together past a second.
-    wait_until(page, f"{PLAYING}.length === 2 && {MOMENTS}[2] > 1.2")
-    spreads = []
-    for _ in range(8):
-        _, middle, longest = page.evaluate(MOMENTS)
-        if 1.0 < longest < 1.9:
-            spreads.append(abs(middle - longest))
-        page.wait_for_timeout(60)
-    assert spreads
-    assert statistics.median(spreads) < 0.1
-    assert max(spreads) < 0.25  # a busy machine draws a frame late now and then
+    assert some_round(page, "video", TOGETHER)
+
+
+@pytest.mark.parametrize("off_s", [-0.2, -0.8], ids=["late", "far off"])
+def test_a_film_that_is_not_in_step_comes_back_to_it(
+    open_page: OpenPage, mixed: Path, off_s: float
+) -> None:
+    page = open_page(mixed, at=TWO_FILMS)
+
+    page.keyboard.press("Space")
+
+    # It is moved once in each round, after a second.
+    back = f"""round => {{
+        const [one, other] = round.at(-1);
+        if (round.moved === undefined && other > 1 && Math.abs(one - other) < 0.1) {{
+            round.moved = round.length;
+            document.querySelector('video').currentTime = one + {off_s};
+        }}
+        const since = round.slice(round.moved ?? Infinity).slice(1);
+        return other < 1.95 && since.length > 4
+            && since.slice(-4).every(([a, b]) => Math.abs(a - b) < 0.1);
+    }}"""
+    assert some_round(page, "video", back)
 
 
 def test_a_shorter_film_waits_at_its_end(open_page: OpenPage, mixed: Path) -> None:

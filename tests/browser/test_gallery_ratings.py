@@ -19,6 +19,7 @@ from foxbatch.events import JobPlanned
 from foxbatch.report.ratings import read_ratings
 from tests.browser.conftest import OpenPage, opening
 from tests.browser.galleries import Fate, make_run
+from tests.browser.test_gallery_play import TOGETHER, some_round
 from tests.browser.test_sandbox_page import CONTRASTS
 
 if TYPE_CHECKING:
@@ -534,18 +535,7 @@ class TestVoting:
         assert {"rain" in name for name in shown(page)} == {True, False}
 
     def test_the_films_play_in_step(self, vote: Page) -> None:
-        page = vote
-        one, two = page.evaluate("""new Promise(told => {
-            const look = () => {
-                const films = [...document.querySelectorAll('.duel video')];
-                const times = films.map(film => film.currentTime);
-                if (times.every(time => time > 0.3)) told(times);
-                else requestAnimationFrame(look);
-            };
-            look();
-        })""")
-
-        assert abs(one - two) < 0.35
+        assert some_round(vote, ".duel video", TOGETHER)
 
     def test_two_runs_are_compared_where_files_differ(
         self, open_page: OpenPage, tmp_path: Path

@@ -1,7 +1,7 @@
 // Two pictures or films laid upon each other: parted by a line, by turns, or as their
 // difference.
 
-import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { Shown } from "./cell.js";
 import { faceKey, fileOf } from "./files.js";
 import { Caption, lens, useBox } from "./panes.js";
@@ -15,10 +15,12 @@ export function Laid({ gallery, cells, said, way, at, look, swiped }) {
   const [line, setLine] = useState(0.5);
   const [second, setSecond] = useState(false);
   useEffect(() => gestures(glass.current, look, (to) => swiped.current(to)), []);
-  useEffect(() => {
+  // Before the next key comes, not after the next picture; but the one that led here may
+  // still be on its way.
+  useLayoutEffect(() => {
     if (way !== "switch") return undefined;
     const keyed = (event) => {
-      if (event.key !== "f" || event.target.closest?.("input, select")) return;
+      if (event.key !== "f" || event.defaultPrevented || event.target.closest?.("input, select")) return;
       event.preventDefault();
       setSecond((now) => !now);
     };
