@@ -7,19 +7,19 @@ import { Stepper, fronts, useFront } from "./fronts.js";
 import { State } from "./state.js";
 import { size, span } from "./words.js";
 import { Film } from "./film.js";
+import { Poster } from "./poster.js";
 import { Marks } from "./ratings.js";
 
 // *picked* names the files of it that are chosen to be compared.
-export function Cell({ gallery, cell: whole, more, onOpen, picked, onPick }) {
+export function Cell({ gallery, cell: whole, room, onOpen, picked, onPick }) {
   const cell = useFront(gallery, whole), file = fileOf(cell);
   const chosen = picked.split(" ").includes(faceKey(gallery, cell));
   const classes = `cell is-${cell.phase}${chosen ? " is-picked" : ""}`;
   return html`
     <figure class=${classes} title=${cell.name}>
       <div class="frame" onClick=${onOpen}>
-        ${file ? html`<${Shown} ...${{ gallery, cell, file }} />`
+        ${file ? html`<${Shown} ...${{ gallery, cell, file, room }} />`
                : html`<${State} cell=${cell} />`}
-        ${more > 0 && html`<span class="more">+${more}</span>`}
         ${onPick && html`<label class="pick" title="Compare (c)" onClick=${(event) => event.stopPropagation()}>
           <input type="checkbox" tabindex="-1" checked=${chosen} aria-label=${`Compare ${cell.name}`} onChange=${onPick} /></label>`}
         <${Stepper} cell=${cell} show=${(next) => fronts.show(gallery, next)} />
@@ -32,14 +32,15 @@ export function Cell({ gallery, cell: whole, more, onOpen, picked, onPick }) {
     </figure>`;
 }
 
-// A file as it can be looked at in its frame.
-export function Shown({ gallery, cell, file, large = false }) {
+// A file as it can be looked at in its frame; where that is small, `room` says how wide
+// and high it is.
+export function Shown({ gallery, cell, file, room, large = false }) {
   const url = urlOf(gallery, cell, file), poster = posterOf(gallery, cell, file);
   if (file.kind === "video" || file.kind === "audio") {
-    return html`<${Film} key=${url} ...${{ url, poster, file, large }} label=${cell.name} />`;
+    return html`<${Film} ...${{ url, poster, file, room, large }} label=${cell.name} />`;
   }
   if (file.kind === "image") {
-    return html`<${Picture} key=${url} ...${{ url, file, large }} src=${large ? url : poster ?? url} label=${cell.name} />`;
+    return html`<${Picture} ...${{ url, room, large }} src=${large ? url : poster ?? url} label=${cell.name} />`;
   }
   if (file.text) return html`<${Written} ...${{ file, url, large }} />`;
   const name = decodeURIComponent(file.path.split("/").pop());
@@ -48,11 +49,13 @@ export function Shown({ gallery, cell, file, large = false }) {
 }
 
 // A poster that is missing is no harm while the picture itself is there.
-function Picture({ src, url, label, large }) {
+function Picture({ src, url, room, label, large }) {
+  // A cell may become another one: what failed is known by its address.
   const [bad, setBad] = useState("");
+  const shown = bad === src ? url : src, onError = () => setBad(shown);
   if (bad === url) return html`<p class="broken"><b>This picture cannot be shown</b><span>It is missing, damaged, or of a kind that this browser does not know.</span></p>`;
-  return html`<img src=${bad ? url : src} alt=${label} loading=${large ? "eager" : "lazy"} decoding="async" draggable=${false}
-    onError=${() => setBad(bad || src === url ? url : src)} />`;
+  if (!large) return html`<${Poster} url=${shown} ...${{ room, label, onError }} />`;
+  return html`<img src=${shown} alt=${label} decoding="async" draggable=${false} onError=${onError} />`;
 }
 
 // A file in little: its poster, or a sign.

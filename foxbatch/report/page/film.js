@@ -2,7 +2,8 @@
 
 import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { player } from "./player.js";
-import { useTurn } from "./sight.js";
+import { Poster } from "./poster.js";
+import { turns, watchSight } from "./sight.js";
 import { Wave } from "./wave.js";
 import { span } from "./words.js";
 
@@ -19,20 +20,16 @@ export function usePlayer(read) {
   return said;
 }
 
-export function Film({ url, poster, file, large, label }) {
+export function Film({ url, poster, file, room, large, label }) {
   const frame = useRef(null), film = useRef(null);
-  const [broken, setBroken] = useState("");
-  const inSight = useInSight(frame);
-  const alone = useAlone(frame, film);
-  const running = usePlayer((now) => (now.playing || now.time > 0) && now.admits(frame.current));
+  // A cell may become another one: what is known of a film is kept with its address.
+  const [failed, setFailed] = useState({ url: "", why: "" });
+  const broken = failed.url === url ? failed.why : "";
   const isSound = file.kind === "audio";
-  // Without a poster a film itself shows its first picture; but a browser can have only
-  // so many at once.
-  const turn = useTurn(inSight && !large && !broken && (running || (poster === null && !isSound)));
-  const follows = inSight && running && !broken && (turn || large);
+  const { inSight, follows, alone, turn, heard } = useCue(frame, film, { url, large, broken, still: poster !== null || isSound });
   useEffect(() => {
     if (follows && film.current) return player.join(film.current, file.duration_s ?? 0);
-  }, [follows]);
+  }, [follows, url]);
   useEffect(() => {
     // One plays alone, unless all do.
     const element = film.current;
@@ -40,16 +37,16 @@ export function Film({ url, poster, file, large, label }) {
     element.muted = !player.sounds(element);
     element.play().catch(() => {});
     return () => { element.pause(); element.currentTime = 0; element.muted = true; };
-  }, [alone, follows]);
-  const heard = usePlayer((now) => now.heard !== null && now.heard === film.current);
+  }, [alone, follows, url]);
   const wanted = !broken && (alone || follows || large || turn);
+  useLetGo(film, wanted, url);
   const shared = {
-    ref: film, src: inSight || large ? url : undefined, muted: true, loop: true, "aria-label": label,
-    preload: poster === null || large ? "metadata" : "auto", onError: () => setBroken(whyBroken(film.current)),
+    key: url, ref: film, src: inSight || large ? url : undefined, muted: true, loop: true, "aria-label": label,
+    preload: poster === null || large ? "metadata" : "auto", onError: () => setFailed({ url, why: whyBroken(film.current) }),
   };
   return html`
     <div class=${`film${heard && file.sound ? " is-heard" : ""}`} ref=${frame}>
-      ${poster && html`<img src=${poster} alt="" decoding="async" draggable=${false} onError=${hide} />`}
+      ${poster && (large ? html`<img src=${poster} alt="" decoding="async" draggable=${false} onError=${hide} />` : html`<${Poster} url=${poster} room=${room} />`)}
       ${!poster && !isSound && !wanted && !broken && html`<p class="unlit"><span aria-hidden="true">▶</span> ${span(file.duration_s)}</p>`}
       ${isSound && !broken && html`<${Wave} ...${{ file, film, label, large }} moves=${alone || follows} />`}
       ${wanted && (isSound ? html`<audio ...${shared} controls=${large && !file.peaks} />` : html`<video ...${shared} playsinline />`)}
@@ -68,36 +65,88 @@ function whyBroken(element) {
   return found === 2 ? "It could not be read to its end." : "It is missing, damaged, or of a kind that this browser does not know.";
 }
 
-function useInSight(frame) {
-  const [inSight, setInSight] = useState(false);
+// A film that leaves the page keeps its decoder until it is collected as garbage, unless
+// it is told to let go.
+function useLetGo(film, wanted, url) {
   useEffect(() => {
-    const watch = new IntersectionObserver((seen) => setInSight(seen[seen.length - 1].isIntersecting));
-    watch.observe(frame.current);
-    return () => watch.disconnect();
-  }, []);
-  return inSight;
+    const element = film.current;
+    if (!wanted || !element) return undefined;
+    return () => { element.removeAttribute("src"); element.load(); };
+  }, [wanted, url]);
 }
 
-// Whether one is to play alone: pointed at, or asked to by a key until the focus leaves.
-// Where all play, it is the one that sounds.
-function useAlone(frame, film) {
-  const [hovered, setHovered] = useState(false);
-  const [asked, setAsked] = useState(false);
+const AT_REST = { inSight: false, follows: false, alone: false, turn: false, heard: false };
+
+// Whether a film moves, and with whom: all play and it is in sight, or it is pointed at,
+// or a key asks for it until the focus leaves. `turn`: it may be loaded beside others.
+// Nothing is drawn anew while films come and go that stand still.
+function useCue(frame, film, { url, large, broken, still }) {
+  const [cue, setCue] = useState(AT_REST);
   useEffect(() => {
-    const element = frame.current, place = element.closest('[role="gridcell"], .details') ?? element;
-    // Side by side they play together or not at all, and a click says which one sounds.
-    if (element.closest(".glass, .blind")) return undefined;
-    const still = matchMedia("(prefers-reduced-motion: reduce)");
-    const hear = () => { if (film.current) player.hear(film.current); };
-    const told = [
-      [element, "pointerenter", (event) => { if (event.pointerType === "mouse" && !still.matches) setHovered(true); hear(); }],
-      [element, "pointerleave", () => setHovered(false)],
-      [element, ALONE, () => setAsked((now) => !now)],
-      [place, "focusin", hear],
-      [place, "focusout", (event) => { if (!place.contains(event.relatedTarget)) setAsked(false); }],
+    const element = frame.current;
+    const now = { inSight: false, hovered: false, asked: false, turn: null };
+    function look() {
+      const running = (player.playing || player.time > 0) && player.admits(element);
+      takeTurn(now, now.inSight && !large && !broken && (running || !still), look);
+      const alone = now.hovered || now.asked, turn = now.turn?.has ?? false;
+      const follows = now.inSight && running && !broken && (turn || Boolean(large));
+      const inSight = now.inSight && (alone || follows || turn);
+      const heard = player.heard !== null && player.heard === film.current;
+      setCue((before) => kept(before, { inSight, follows, alone, turn, heard }));
+    }
+    const stops = [
+      player.listen(look),
+      watchSight(element, (seen) => { now.inSight = seen; look(); }),
+      ...told(element, film, (changes) => { Object.assign(now, changes(now)); look(); }),
     ];
-    for (const [target, name, listener] of told) target.addEventListener(name, listener);
-    return () => { for (const [target, name, listener] of told) target.removeEventListener(name, listener); };
-  }, []);
-  return hovered || asked;
+    look();
+    return () => {
+      for (const stop of stops) stop();
+      takeTurn(now, false, look);
+    };
+  }, [url, large, broken, still]);
+  return cue;
+}
+
+// The same object where nothing differs: then nothing is drawn anew.
+function kept(before, after) {
+  return Object.keys(after).every((name) => after[name] === before[name]) ? before : after;
+}
+
+function takeTurn(now, wanted, look) {
+  if (wanted && now.turn === null) {
+    const turn = { has: false };
+    now.turn = turn;
+    turn.giveBack = turns.ask(() => {
+      turn.has = true;
+      if (turn.giveBack) look(); // else it was at once, and whoever asked looks
+    });
+  } else if (!wanted && now.turn !== null) {
+    const { giveBack } = now.turn;
+    now.turn = null;
+    giveBack();
+  }
+}
+
+// What people do to one film; returns how to stop listening.
+function told(element, film, change) {
+  // Side by side they play together or not at all, and a click says which one sounds.
+  if (element.closest(".glass, .blind")) return [];
+  const place = element.closest('[role="gridcell"], .details') ?? element;
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const hear = () => { if (film.current) player.hear(film.current); };
+  const pointed = (event) => {
+    if (event.pointerType === "mouse" && !still.matches) change(() => ({ hovered: true }));
+    hear(); // where all play, it is the one that sounds
+  };
+  return [
+    [element, "pointerenter", pointed],
+    [element, "pointerleave", () => change(() => ({ hovered: false }))],
+    [element, ALONE, () => change(({ asked }) => ({ asked: !asked }))],
+    [place, "focusin", hear],
+    [place, "focusout", (event) => { if (!place.contains(event.relatedTarget)) change(() => ({ asked: false })); }],
+  ].map(([target, name, listener]) => {
+    target.addEventListener(name, listener);
+    return () => target.removeEventListener(name, listener);
+  });
 }

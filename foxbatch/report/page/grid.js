@@ -1,6 +1,6 @@
 // The matrix: rows and columns of cells, of which only those in sight exist.
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact-htm.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 import { Cell } from "./cell.js";
 import { SIZES } from "./view.js";
 import { axisLabel, keyOf } from "./gallery.js";
@@ -8,7 +8,7 @@ import { fileOf, keysOf } from "./files.js";
 import { Still, focusCell, useHeldFocus, useSight } from "./sight.js";
 import { why } from "./words.js";
 
-const CAPTION = 30, GAP = 10, HEAD = 34, OUTER = 26, MARGIN = 2, ASIDE = 1, NARROW = 560;
+const CAPTION = 30, GAP = 10, HEAD = 34, OUTER = 26, MARGIN = 1, ASIDE = 0, NARROW = 560;
 
 // How big things are in a box of so many pixels.
 function measures(view, box) {
@@ -28,14 +28,11 @@ export function Grid({ gallery, view, arranged, turns, onTurn, onOpen, onPick, o
   const sight = useSight(scroller, (box) => {
     const size = measures(view, box), { head, side, width, height } = size;
     const down = height + GAP, across = width + GAP;
-    const clamp = (value, most) => Math.min(Math.max(value, 0), most);
-    return {
-      size, screen: Math.max(1, Math.floor((box.height - head) / down)),
-      first: clamp(Math.floor(box.top / down) - MARGIN, rows.length),
-      last: clamp(Math.ceil((box.top + box.height - head) / down) + MARGIN, rows.length),
-      left: clamp(Math.floor(box.left / across) - ASIDE, cols.length),
-      right: clamp(Math.ceil((box.left + box.width - side) / across) + ASIDE, cols.length),
-    };
+    // As many wherever one is: what scrolls out on one side is used again on the other.
+    const high = Math.ceil((box.height - head) / down) + 1 + 2 * MARGIN, broad = Math.ceil((box.width - side) / across) + 1 + 2 * ASIDE;
+    const begin = (at, count, all) => Math.max(0, Math.min(at, all - count));
+    const first = begin(Math.floor(box.top / down) - MARGIN, high, rows.length), left = begin(Math.floor(box.left / across) - ASIDE, broad, cols.length);
+    return { size, screen: Math.max(1, Math.floor((box.height - head) / down)), first, last: first + high, left, right: left + broad };
   }, [view.size, view.rows === "", view.orows === "", view.ocols === "", rows.length, cols.length]);
   const [focus, setFocus] = useState([0, 0]);
   const moved = useRef("");
@@ -103,15 +100,19 @@ export function turnOf(turns, there, opened) {
   return index >= 0 ? index : (turns.get(there[0]?.index) ?? 0) % Math.max(1, there.length);
 }
 
-function Sheet(props) {
-  const { view, sight, rows, cols, rowGroups, colGroups, here } = props;
-  const { size: { outer, side, width, height, head }, first, left } = sight;
+function Sheet({ gallery, view, sight, rows, cols, at, hides, rowGroups, colGroups, here, turns, opened, ...does }) {
+  const { size, size: { outer, side, width, height, head }, first, left } = sight;
   // What was seen may be of a larger grid than there is now.
   const last = Math.min(sight.last, rows.length), right = Math.min(sight.right, cols.length);
   const x = (col) => side + col * (width + GAP), y = (row) => head + row * (height + GAP);
   const all = { width: `${x(cols.length)}px`, height: `${y(rows.length)}px` };
   // The place that has the focus stays, wherever one scrolls: or keys would go nowhere.
-  const rowsShown = span(first, last, here[0]), colsShown = span(left, right, here[1]);
+  const rowsShown = span(first, last, here[0]), slots = sight.last - first;
+  const shown = useMemo(() => span(left, right, -1), [left, right]);
+  const shownHere = useMemo(() => span(left, right, here[1]), [left, right, here[1]]);
+  const alone = useMemo(() => [here[1]], [here[1]]);
+  const colsOf = (row) => (row !== here[0] ? shown : row >= first && row < last ? shownHere : alone);
+  const { picked } = view;
   return html`
     <div class="heads" role="row" aria-rowindex="1" style=${{ height: `${head}px`, width: all.width }}>
       <div class="corner" role="columnheader" aria-colindex="1" style=${{ width: `${side - GAP}px` }}>
@@ -120,7 +121,7 @@ function Sheet(props) {
       ${view.ocols && colGroups.filter(({ from, to }) => to > left && from < right).map(({ label, title, from, to }) => html`
         <div class="group" key=${`g${from}`} aria-hidden="true" title=${title} style=${{ left: `${x(from)}px`, width: `${x(to) - x(from) - GAP}px` }}>
           <b style=${{ left: `${side}px` }}>${label}</b></div>`)}
-      ${colsShown.map((col) => html`
+      ${shownHere.map((col) => html`
         <div role="columnheader" key=${cols[col].id} class="top" aria-colindex=${col + 2} title=${titled(cols[col])}
           style=${{ left: `${x(col)}px`, width: `${width}px` }}>
           <span class="unseen">${cols[col].outer} </span><bdi>${cols[col].inner}</bdi></div>`)}
@@ -129,16 +130,23 @@ function Sheet(props) {
       ${view.orows && rowGroups.filter(({ from, to }) => to > first && from < last).map(({ label, title, from, to }) => html`
         <div class="rows" key=${`g${from}`} aria-hidden="true" style=${{ top: `${y(from)}px`, height: `${y(to) - y(from) - GAP}px`, width: all.width }}>
           <b title=${title} style=${{ top: `${head + 4}px`, width: `${outer - 8}px` }}>${label}</b></div>`)}
-      ${rowsShown.map((row) => html`
-        <div role="row" key=${rows[row].id} class="row" aria-rowindex=${row + 2} style=${{ top: `${y(row)}px`, height: `${height}px`, width: all.width }}>
-          <div role="rowheader" class="side" aria-colindex="1" title=${titled(rows[row])} style=${{ width: `${side - GAP}px`, paddingLeft: `${outer + 14}px` }}>
-            <span class="unseen">${rows[row].outer} </span><bdi>${rows[row].inner}</bdi></div>
-          ${(row >= first && row < last ? colsShown : [here[1]]).map((col) => html`<${Spot} key=${cols[col].id} ...${props} ...${{ row, col, width }} left=${x(col)} />`)}
-        </div>`)}
+      ${rowsShown.map((row) => html`<${Still} draw=${Row} key=${row >= first && row < last ? row % slots : "away"} ...${{ gallery, picked, size, cols, at, hides, turns, opened, row }} ...${does}
+        line=${rows[row]} colsShown=${colsOf(row)} left=${left} broad=${sight.right - left} focused=${row === here[0] ? here[1] : -1} wide=${all.width} />`)}
     </div>`;
 }
 
-function span(from, to, also) {
+function Row({ line, wide, colsShown, left, broad, size, cols, row, ...more }) {
+  const { outer, side, head, width, height } = size;
+  return html`
+    <div role="row" class="row" aria-rowindex=${row + 2} style=${{ top: `${head + row * (height + GAP)}px`, height: `${height}px`, width: wide }}>
+      <div role="rowheader" class="side" aria-colindex="1" title=${titled(line)} style=${{ width: `${side - GAP}px`, paddingLeft: `${outer + 14}px` }}>
+        <span class="unseen">${line.outer} </span><bdi>${line.inner}</bdi></div>
+      ${colsShown.map((col) => html`<${Spot} key=${col >= left && col < left + broad ? col % broad : "away"} ...${more} ...${{ row, col, width, height }} left=${side + col * (width + GAP)} />`)}
+    </div>`;
+}
+
+// From one number to before another, and one that may lie elsewhere.
+export function span(from, to, also) {
   const found = Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index);
   if (also >= 0 && also < from) found.unshift(also);
   if (also >= to) found.push(also);
@@ -152,15 +160,14 @@ function axisNames(outer, inner, arrow, way) {
   return names && html`<span class=${way} title=${names}><span aria-hidden="true">${arrow} </span><bdi>${names}</bdi></span>`;
 }
 
-function Spot({ gallery, view, at, hides, here, turns, opened, setFocus, onTurn, onOpen, onPick, row, col, width, left }) {
+function Spot({ gallery, picked, at, hides, turns, opened, focused, row, col, ...more }) {
   const there = at(row, col), index = turnOf(turns, there, opened), cell = there[index];
-  const has = here[0] === row && here[1] === col;
-  return html`<${Still} draw=${drawn} ...${{ gallery, cell, there, index, row, col, left, width, has, setFocus, onTurn, onOpen, onPick }}
+  return html`<${Still} draw=${drawn} ...${more} ...${{ gallery, cell, there, index, row, col }} has=${focused === col}
     hidden=${!cell && hides(row, col)} open=${cell !== undefined && cell === opened}
-    picked=${cell === undefined ? "" : keysOf(view.picked, keyOf(gallery, cell))} />`;
+    picked=${cell === undefined ? "" : keysOf(picked, keyOf(gallery, cell))} />`;
 }
 
-function drawn({ gallery, cell, there, index, row, col, left, width, has, hidden, open, picked, setFocus, onTurn, onOpen, onPick }) {
+function drawn({ gallery, cell, there, index, row, col, left, width, height, has, hidden, open, picked, setFocus, onTurn, onOpen, onPick }) {
   const absent = hidden ? "left out by the filter" : "no such job";
   const turned = (event) => {
     onTurn(there, 1);
@@ -169,8 +176,8 @@ function drawn({ gallery, cell, there, index, row, col, left, width, has, hidden
   return html`
     <div role="gridcell" class=${`place${open ? " is-open" : ""}`} aria-colindex=${col + 2} tabindex=${has ? 0 : -1}
       style=${{ left: `${left}px`, width: `${width}px` }} aria-label=${cell ? said(cell, index, there.length) : absent}
-      onFocus=${() => setFocus([row, col])}>
-      ${cell ? html`<${Cell} ...${{ gallery, cell, picked }} more=${0} onOpen=${() => onOpen(cell)} onPick=${() => onPick(cell)} />`
+      onFocusIn=${() => setFocus([row, col])}>
+      ${cell ? html`<${Cell} ...${{ gallery, cell, picked, room: [width, height - CAPTION] }} onOpen=${() => onOpen(cell)} onPick=${() => onPick(cell)} />`
              : html`<p class=${hidden ? "absent is-hidden" : "absent"}>${absent}</p>`}
       ${there.length > 1 && html`
         <button type="button" class="more" tabindex="-1" title="Show the next of these (])" aria-label=${`${index + 1} of ${there.length} here: show the next`}

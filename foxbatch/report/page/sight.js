@@ -59,20 +59,23 @@ class Turns {
     };
   }
 }
-const turns = new Turns();
-
-// Whether a film without a poster may show its first picture.
-export function useTurn(wanted) {
-  const [may, setMay] = useState(false);
-  useEffect(() => {
-    if (!wanted) return undefined;
-    const giveBack = turns.ask(() => setMay(true));
-    return () => { giveBack(); setMay(false); };
-  }, [wanted]);
-  return may;
-}
+export const turns = new Turns();
 
 // ---- Sight
+
+// One watch for all: of each of hundreds of films it is asked whether it can be seen.
+const watched = new Map();
+const watch = new IntersectionObserver((seen) => {
+  for (const { target, isIntersecting } of seen) watched.get(target)?.(isIntersecting);
+});
+
+// Tell *tell* whether *element* is in sight, now and when that changes, until what is
+// returned is called.
+export function watchSight(element, tell) {
+  watched.set(element, tell);
+  watch.observe(element);
+  return () => { watched.delete(element); watch.unobserve(element); };
+}
 
 // What *see* makes of a scroller's box, again whenever that differs: a page is drawn
 // anew when a row comes into sight, not with each pixel.
@@ -98,8 +101,8 @@ export function useSight(ref, see, inputs) {
   return sight.seen;
 }
 
-// A cell that has the focus may be moved or made anew when others come: it gets the
-// focus back, unless somebody took it elsewhere.
+// A cell that has the focus may be moved, made anew, or become another one when one
+// scrolls or others come: the focus goes where it is, unless somebody took it elsewhere.
 export function useHeldFocus(ref) {
   const held = useRef(false);
   useEffect(() => {
@@ -109,7 +112,9 @@ export function useHeldFocus(ref) {
     return () => { removeEventListener("focusin", taken); removeEventListener("pointerdown", taken); };
   }, []);
   useLayoutEffect(() => {
-    if (held.current && document.activeElement === document.body) focusCell(ref.current);
+    if (!held.current) return;
+    const now = document.activeElement, place = ref.current.contains(now) && now.closest('[role="gridcell"]');
+    if (now === document.body || (place && place.tabIndex !== 0)) focusCell(ref.current);
   });
 }
 

@@ -6,24 +6,24 @@ import { SIZES } from "./view.js";
 import { justified, ratioOf, rowAt } from "./arrange.js";
 import { keyOf } from "./gallery.js";
 import { keysOf } from "./files.js";
-import { said } from "./grid.js";
+import { said, span } from "./grid.js";
 import { Still, focusCell, useHeldFocus, useSight } from "./sight.js";
 
-const GAP = 10, CAPTION = 26, MARGIN_PX = 300;
+const GAP = 10, CAPTION = 26, MARGIN_PX = 160;
 
 export function Wall({ gallery, view, cells, onOpen, onPick, opened }) {
   const scroller = useRef(null);
   const [width, setWidth] = useState(0);
   const wall = useMemo(() => {
     const height = (SIZES[view.size] * 3) / 4;
-    return justified(cells.map(ratioOf), { width: Math.max(width, 200), height, gap: GAP, caption: CAPTION });
+    const laid = justified(cells.map(ratioOf), { width: Math.max(width, 200), height, gap: GAP, caption: CAPTION });
+    return { ...laid, lowest: GAP + Math.min(...laid.rows.map((row) => row.height)) };
   }, [cells, view.size, width]);
   const sight = useSight(scroller, (box) => {
     setWidth(box.width);
-    return {
-      first: rowAt(wall.rows, box.top - MARGIN_PX), screen: box.height,
-      last: Math.min(wall.rows.length, rowAt(wall.rows, box.top + box.height + MARGIN_PX) + 1),
-    };
+    // As many wherever one is: what scrolls out on one side is used again on the other.
+    const slots = Math.ceil((box.height + 2 * MARGIN_PX) / wall.lowest) + 1;
+    return { slots, screen: box.height, first: Math.max(0, Math.min(rowAt(wall.rows, box.top - MARGIN_PX), wall.rows.length - slots)) };
   }, [wall]);
   const [focus, setFocus] = useState(0);
   const moved = useRef("");
@@ -83,27 +83,31 @@ export function Wall({ gallery, view, cells, onOpen, onPick, opened }) {
     event.preventDefault();
   }
 
-  const shown = sight ? wall.rows.slice(sight.first, sight.last) : [];
-  const focused = wall.rows[rowOf(here)];
-  if (focused && sight && !shown.includes(focused)) shown.push(focused);
+  const { first, slots } = sight ?? { first: 0, slots: 0 };
+  const shown = span(first, Math.min(first + slots, wall.rows.length), rowOf(here));
   return html`
     <div class="wall" ref=${scroller} role="grid" aria-label="All jobs" aria-rowcount=${wall.rows.length} onKeyDown=${keyed}>
       <div class="all" role="rowgroup" style=${{ height: `${wall.height}px` }}>
-        ${shown.map(({ top, height, from, tiles }) => html`
-          <div role="row" key=${from} class="row" aria-rowindex=${rowOf(from) + 1} style=${{ top: `${top}px`, height: `${height}px`, width: "100%" }}>
-            ${tiles.map(({ left, width: wide }, nth) => html`
-              <${Still} key=${keyOf(gallery, cells[from + nth])} draw=${drawn} ...${{ gallery, left, wide, setFocus, onOpen, onPick }}
-                index=${from + nth} cell=${cells[from + nth]} has=${here === from + nth} open=${cells[from + nth] === opened}
-                picked=${keysOf(view.picked, keyOf(gallery, cells[from + nth]))} />`)}
-          </div>`)}
+        ${shown.map((row) => html`<${Still} draw=${Row} key=${row >= first && row < first + slots ? row % slots : "away"} ...${{ gallery, cells, picked: view.picked, opened, row, setFocus, onOpen, onPick }}
+          line=${wall.rows[row]} focused=${row === rowOf(here) ? here : -1} />`)}
       </div>
     </div>`;
 }
 
-function drawn({ gallery, cell, index, left, wide, has, open, picked, setFocus, onOpen, onPick }) {
+function Row({ gallery, cells, picked, opened, row, line: { top, height, from, tiles }, focused, ...does }) {
+  return html`
+    <div role="row" class="row" aria-rowindex=${row + 1} style=${{ top: `${top}px`, height: `${height}px`, width: "100%" }}>
+      ${tiles.map(({ left, width: wide }, nth) => html`
+        <${Still} key=${nth} draw=${drawn} ...${{ gallery, left, wide, high: height - CAPTION, ...does }}
+          index=${from + nth} cell=${cells[from + nth]} has=${focused === from + nth} open=${cells[from + nth] === opened}
+          picked=${keysOf(picked, keyOf(gallery, cells[from + nth]))} />`)}
+    </div>`;
+}
+
+function drawn({ gallery, cell, index, left, wide, high, has, open, picked, setFocus, onOpen, onPick }) {
   return html`
     <div role="gridcell" class=${`place${open ? " is-open" : ""}`} tabindex=${has ? 0 : -1} aria-label=${said(cell)}
-      style=${{ left: `${left}px`, width: `${wide}px` }} onFocus=${() => setFocus(index)}>
-      <${Cell} ...${{ gallery, cell, picked }} more=${0} onOpen=${() => onOpen(cell)} onPick=${() => onPick(cell)} />
+      style=${{ left: `${left}px`, width: `${wide}px` }} onFocusIn=${() => setFocus(index)}>
+      <${Cell} ...${{ gallery, cell, picked, room: [wide, high] }} onOpen=${() => onOpen(cell)} onPick=${() => onPick(cell)} />
     </div>`;
 }
