@@ -77,13 +77,13 @@ def crowd_page(folder: Path, count: int, *, films: _Size | None = None) -> Path:
 def _job(stock: _Stock, number: int) -> Record:
     row, column = divmod(number, COLUMNS)
     drawn = random.Random(number)  # noqa: S311 - the same each time
-    kind = KINDS[(row + number % 5) % len(KINDS)] if films_only(stock) else "video"
+    kind = "video" if stock.films else KINDS[(row + number % 5) % len(KINDS)]
     text = (
         f"Story {row}: a fox crosses the field in the morning, slowly, while the fog "
         f"lifts from the river and {row + 3} cranes take off behind the willows; "
         "35 mm, long lens, natural light"
     )
-    shape = SHAPES[drawn.randrange(len(SHAPES))]
+    shape = SHAPES[0] if stock.films else SHAPES[drawn.randrange(len(SHAPES))]
     failure, phase = None, Phase.DONE
     fate = drawn.randrange(20)
     if fate == 0:
@@ -111,10 +111,6 @@ def _job(stock: _Stock, number: int) -> Record:
         ),
         artifacts=(stock.file(number, kind, shape, drawn),) if done else (),
     )
-
-
-def films_only(stock: _Stock) -> bool:
-    return stock.films is None
 
 
 def _request(text: str, seed: int) -> dict[str, Json]:

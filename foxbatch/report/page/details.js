@@ -40,7 +40,7 @@ export function Details({ gallery, cell, arranged, change, onOpen, onClose, chil
   const prompt = cell.prompt === null ? null : gallery.prompts[cell.prompt];
   const flags = cell.flags ?? cell.files.flatMap(({ mismatch }) => mismatch);
   return html`
-    <aside class="details" role="dialog" tabindex="-1" ref=${aside} aria-label=${`Details of ${cell.name}`} onKeyDown=${keyed}>
+    <section class="details" role="dialog" tabindex="-1" ref=${aside} aria-label=${`Details of ${cell.name}`} onKeyDown=${keyed}>
       <header><h2><bdi>${cell.name}</bdi></h2>
         <div class="ends">
           ${onOpen && arranged && html`
@@ -67,7 +67,7 @@ export function Details({ gallery, cell, arranged, change, onOpen, onClose, chil
       ${more && html`<h3>Request <${Copy} text=${more.request} what="the request" />
           ${more.curl && html` <${Copy} text=${curlOf(more)} what="" label="Copy as curl" title="A command that sends it again, and buys it again" />`}</h3>
         <pre tabindex="0">${more.request}</pre>`}
-    </aside>`;
+    </section>`;
 }
 
 function facts(cell) {

@@ -82,6 +82,9 @@ const AT_REST = { inSight: false, follows: false, alone: false, turn: false, hea
 // Nothing is drawn anew while films come and go that stand still.
 function useCue(frame, film, { url, large, broken, still }) {
   const [cue, setCue] = useState(AT_REST);
+  const change = useRef(null);
+  // Once for all that the cell becomes: listeners are dear.
+  useEffect(() => told(frame.current, film, (changes) => change.current(changes)), []);
   useEffect(() => {
     const element = frame.current;
     const now = { inSight: false, hovered: false, asked: false, turn: null };
@@ -97,8 +100,8 @@ function useCue(frame, film, { url, large, broken, still }) {
     const stops = [
       player.listen(look),
       watchSight(element, (seen) => { now.inSight = seen; look(); }),
-      ...told(element, film, (changes) => { Object.assign(now, changes(now)); look(); }),
     ];
+    change.current = (changes) => { Object.assign(now, changes(now)); look(); };
     look();
     return () => {
       for (const stop of stops) stop();
@@ -131,7 +134,7 @@ function takeTurn(now, wanted, look) {
 // What people do to one film; returns how to stop listening.
 function told(element, film, change) {
   // Side by side they play together or not at all, and a click says which one sounds.
-  if (element.closest(".glass, .blind")) return [];
+  if (element.closest(".glass, .blind")) return undefined;
   const place = element.closest('[role="gridcell"], .details') ?? element;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const hear = () => { if (film.current) player.hear(film.current); };
@@ -139,14 +142,13 @@ function told(element, film, change) {
     if (event.pointerType === "mouse" && !still.matches) change(() => ({ hovered: true }));
     hear(); // where all play, it is the one that sounds
   };
-  return [
+  const listeners = [
     [element, "pointerenter", pointed],
     [element, "pointerleave", () => change(() => ({ hovered: false }))],
     [element, ALONE, () => change(({ asked }) => ({ asked: !asked }))],
     [place, "focusin", hear],
     [place, "focusout", (event) => { if (!place.contains(event.relatedTarget)) change(() => ({ asked: false })); }],
-  ].map(([target, name, listener]) => {
-    target.addEventListener(name, listener);
-    return () => target.removeEventListener(name, listener);
-  });
+  ];
+  for (const [target, name, listener] of listeners) target.addEventListener(name, listener);
+  return () => { for (const [target, name, listener] of listeners) target.removeEventListener(name, listener); };
 }

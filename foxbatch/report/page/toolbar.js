@@ -66,7 +66,7 @@ function Axes({ gallery, view, change }) {
       ${PLACES.map(([name, label]) => html`<${Select} key=${name} label=${label} value=${view[name]} values=${names}
         onChange=${(axis) => change(placed(view, name, axis))} />`)}
       <button type="button" onClick=${() => change(swapped)}>Swap rows and columns</button>
-      ${free.length > 0 && html`<h3>The others</h3>
+      ${free.length > 0 && html`<h2>The others</h2>
         ${free.map(({ axis }) => html`<${Fixed} key=${axis.id} ...${{ axis, view, change }} />`)}`}
     <//>`;
 }
