@@ -121,8 +121,7 @@ class Browser:
             time.sleep(0.02)
 
     def megabytes(self) -> str:
-        """Return what the page's process has in memory, with and without what it
-        shares with others."""
+        """Return what the page's process holds: all of it, and what is not shared."""
         sizes = [(0.0, 0.0)]
         for one in self.send("SystemInfo.getProcessInfo", root=True)["processInfo"]:
             if one["type"] == "renderer":

@@ -76,7 +76,7 @@ def crowd_page(folder: Path, count: int, *, films: _Size | None = None) -> Path:
 
 def _job(stock: _Stock, number: int) -> Record:
     row, column = divmod(number, COLUMNS)
-    drawn = random.Random(number)  # noqa: S311 - the same each time
+    drawn = random.Random(number)
     kind = "video" if stock.films else KINDS[(row + number % 5) % len(KINDS)]
     text = (
         f"Story {row}: a fox crosses the field in the morning, slowly, while the fog "
@@ -142,7 +142,9 @@ class _Stock:
         if kind in {"video", "image"}:
             poster = self._poster(shape, look)
             os.link(poster, self.run_dir / f".posters/{sha256}.webp")
-        source = self._poster(shape, look) if kind == "image" else self._rest(kind, look)
+        source = (
+            self._poster(shape, look) if kind == "image" else self._rest(kind, look)
+        )
         path = f"artifacts/{number:05d}{source.suffix}"
         os.link(source, self.run_dir / path)
         looks = kind in {"video", "image"}
@@ -187,7 +189,7 @@ class _Stock:
 
 def picture(size: _Size, look: int) -> Image.Image:
     """Return a picture with as much in it as a photograph has."""
-    drawn = random.Random(look)  # noqa: S311 - the same each time
+    drawn = random.Random(look)
     small = Image.effect_noise((size[0] // 12, size[1] // 12), 90)
     ground = small.resize(size, Image.Resampling.BICUBIC).convert("L")
     colours = [tuple(drawn.randrange(256) for _ in range(3)) for _ in range(3)]

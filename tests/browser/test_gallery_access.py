@@ -1,4 +1,4 @@
-"""The gallery for those who see or move otherwise: by an instrument, and by keys alone."""
+"""The gallery for those who see or move otherwise: by an instrument, and by keys."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_the_grid(
     report: Path, open_page: OpenPage, scheme: Literal["light", "dark"]
 ) -> None:
     page = open_page(report, viewport=SIZE, color_scheme=scheme)
-    page.locator(".cell img").nth(11).wait_for()
+    page.locator(".cell canvas").nth(11).wait_for()
 
     keep(page, f"gallery-{scheme}.webp")
 

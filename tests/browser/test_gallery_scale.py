@@ -29,6 +29,7 @@ MOST_LAYERS = 100  # 62: a canvas for each picture, and headings
 MOST_PICTURES = 80  # 46
 LEAST_SCROLLED = 150
 
+
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     begin = time.perf_counter()

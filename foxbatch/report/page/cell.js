@@ -10,6 +10,8 @@ import { Film } from "./film.js";
 import { Poster } from "./poster.js";
 import { Marks } from "./ratings.js";
 
+const NARROW = 110; // there the name needs all of the line
+
 // *picked* names the files of it that are chosen to be compared.
 export function Cell({ gallery, cell: whole, room, onOpen, picked, onPick }) {
   const cell = useFront(gallery, whole), file = fileOf(cell);
@@ -27,7 +29,7 @@ export function Cell({ gallery, cell: whole, room, onOpen, picked, onPick }) {
       <figcaption>
         <span class="name"><bdi>${cell.name}</bdi></span>
         <${Marks} ...${{ gallery, cell }} />
-        <span class="fact">${file?.duration_s ? span(file.duration_s) : ""}</span>
+        ${file?.duration_s && room[0] >= NARROW && html`<span class="fact">${span(file.duration_s)}</span>`}
       </figcaption>
     </figure>`;
 }

@@ -11,11 +11,13 @@ import { why } from "./words.js";
 const CAPTION = 30, GAP = 10, HEAD = 34, OUTER = 26, MARGIN = 1, ASIDE = 0, NARROW = 560;
 
 // How big things are in a box of so many pixels.
-function measures(view, box) {
+function measures(view, box, cols) {
   const narrow = box.width < NARROW;
   const outer = view.orows ? (narrow ? 64 : 104) : 0;
   const side = outer + (view.rows ? (narrow ? 92 : 150) : 26);
-  const width = Math.min(SIZES[view.size], Math.max(120, box.width - side - 2 * GAP));
+  // On a phone two columns are seen at once, unless cells are to be large.
+  const room = box.width - side - 2 * GAP, most = narrow && cols > 1 && view.size !== "l" ? (room - GAP) / 2 : room;
+  const width = Math.min(SIZES[view.size], Math.max(110, Math.floor(most)));
   return {
     outer, side, width, height: Math.round((width * 9) / 16) + CAPTION,
     head: HEAD + (view.ocols ? OUTER : 0),
@@ -26,7 +28,7 @@ export function Grid({ gallery, view, arranged, turns, onTurn, onOpen, onPick, o
   const { rows, cols, at, hides, rowGroups, colGroups, placeOf } = arranged;
   const scroller = useRef(null);
   const sight = useSight(scroller, (box) => {
-    const size = measures(view, box), { head, side, width, height } = size;
+    const size = measures(view, box, cols.length), { head, side, width, height } = size;
     const down = height + GAP, across = width + GAP;
     // As many wherever one is: what scrolls out on one side is used again on the other.
     const high = Math.ceil((box.height - head) / down) + 1 + 2 * MARGIN, broad = Math.ceil((box.width - side) / across) + 1 + 2 * ASIDE;
@@ -176,7 +178,7 @@ function drawn({ gallery, cell, there, index, row, col, left, width, height, has
   return html`
     <div role="gridcell" class=${`place${open ? " is-open" : ""}`} aria-colindex=${col + 2} tabindex=${has ? 0 : -1}
       style=${{ left: `${left}px`, width: `${width}px` }} aria-label=${cell ? said(cell, index, there.length) : absent}
-      onFocusIn=${() => setFocus([row, col])}>
+      onfocusin=${() => setFocus([row, col])}>
       ${cell ? html`<${Cell} ...${{ gallery, cell, picked, room: [width, height - CAPTION] }} onOpen=${() => onOpen(cell)} onPick=${() => onPick(cell)} />`
              : html`<p class=${hidden ? "absent is-hidden" : "absent"}>${absent}</p>`}
       ${there.length > 1 && html`

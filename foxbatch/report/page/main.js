@@ -76,7 +76,7 @@ function Page({ gallery }) {
   // What comes and goes stands in a place of its own: a dialog that Preact moves among
   // others loses the focus.
   return html`
-    <header class="bar"><h1 dir="auto">${gallery.title}</h1><${Live} ...${live} /><${Transport} /><div class="line"><${KeepRatings} gallery=${gallery} /><${Help} /></div></header>
+    <header class="bar"><h1 dir="auto" title=${gallery.title}>${gallery.title}</h1><${Live} ...${live} /><${Transport} /><div class="line"><${KeepRatings} gallery=${gallery} /><${Help} /></div></header>
     <${Toolbar} ...${{ gallery, view, change }} count=${cells.length} />
     <main class=${opened ? "beside" : ""}>
       ${cells.length === 0 ? html`<p class="waiting">${gallery.cells.length ? "No job is like that." : "There are no jobs yet."}</p>`

@@ -107,7 +107,7 @@ function Row({ gallery, cells, picked, opened, row, line: { top, height, from, t
 function drawn({ gallery, cell, index, left, wide, high, has, open, picked, setFocus, onOpen, onPick }) {
   return html`
     <div role="gridcell" class=${`place${open ? " is-open" : ""}`} tabindex=${has ? 0 : -1} aria-label=${said(cell)}
-      style=${{ left: `${left}px`, width: `${wide}px` }} onFocusIn=${() => setFocus(index)}>
+      style=${{ left: `${left}px`, width: `${wide}px` }} onfocusin=${() => setFocus(index)}>
       <${Cell} ...${{ gallery, cell, picked, room: [wide, high] }} onOpen=${() => onOpen(cell)} onPick=${() => onPick(cell)} />
     </div>`;
 }
