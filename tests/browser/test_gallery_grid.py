@@ -270,6 +270,24 @@ class TestKeys:
 
         expect_focus(page, "p000-16x9-rain")
 
+    @pytest.mark.parametrize(("show", "box"), [("grid", ".grid"), ("wall", ".wall")])
+    def test_the_focus_stays_with_its_job_when_its_place_on_the_page_is_used_again(
+        self, pages: Pages, open_page: OpenPage, show: str, box: str
+    ) -> None:
+        page = open_page(pages["many"], at=f"show={show}")
+        page.locator("[role=gridcell]").first.focus()
+        first = page.locator("[role=gridcell]:focus").get_attribute("aria-label")
+        assert first is not None
+
+        for top in (150, 300, 700, 1500, 900, 0):
+            page.locator(box).evaluate("(box, top) => box.scrollTo(0, top)", top)
+            page.wait_for_timeout(50)
+            expect_focus(page, re.escape(first.split(":")[0]))
+
+        page.keyboard.press("4")
+        rated = page.locator("[role=gridcell]", has=page.locator(".mark.is-stars"))
+        expect(rated).to_have_attribute("aria-label", first)
+
     def test_views_and_the_search_have_keys(
         self, pages: Pages, open_page: OpenPage
     ) -> None:
