@@ -5,7 +5,7 @@ import { Cell } from "./cell.js";
 import { SIZES } from "./view.js";
 import { axisLabel, keyOf } from "./gallery.js";
 import { fileOf, keysOf } from "./files.js";
-import { Still, focusCell, useHeldFocus, useSight } from "./sight.js";
+import { Still, focusCell, useApart, useHeldFocus, useSight } from "./sight.js";
 import { why } from "./words.js";
 
 const CAPTION = 30, GAP = 10, HEAD = 34, OUTER = 26, MARGIN = 1, ASIDE = 0, NARROW = 560;
@@ -109,6 +109,7 @@ function Sheet({ gallery, view, sight, rows, cols, at, hides, rowGroups, colGrou
   const x = (col) => side + col * (width + GAP), y = (row) => head + row * (height + GAP);
   const all = { width: `${x(cols.length)}px`, height: `${y(rows.length)}px` };
   // The place that has the focus stays, wherever one scrolls: or keys would go nowhere.
+  const apartRow = useApart(here[0], first, last), apartCol = useApart(here[1], left, right);
   const rowsShown = span(first, last, here[0]), slots = sight.last - first;
   const shown = useMemo(() => span(left, right, -1), [left, right]);
   const shownHere = useMemo(() => span(left, right, here[1]), [left, right, here[1]]);
@@ -132,18 +133,18 @@ function Sheet({ gallery, view, sight, rows, cols, at, hides, rowGroups, colGrou
       ${view.orows && rowGroups.filter(({ from, to }) => to > first && from < last).map(({ label, title, from, to }) => html`
         <div class="rows" key=${`g${from}`} aria-hidden="true" style=${{ top: `${y(from)}px`, height: `${y(to) - y(from) - GAP}px`, width: all.width }}>
           <b title=${title} style=${{ top: `${head + 4}px`, width: `${outer - 8}px` }}>${label}</b></div>`)}
-      ${rowsShown.map((row) => html`<${Still} draw=${Row} key=${row >= first && row < last ? row % slots : "away"} ...${{ gallery, picked, size, cols, at, hides, turns, opened, row }} ...${does}
-        line=${rows[row]} colsShown=${colsOf(row)} left=${left} broad=${sight.right - left} focused=${row === here[0] ? here[1] : -1} wide=${all.width} />`)}
+      ${rowsShown.map((row) => html`<${Still} draw=${Row} key=${row === apartRow ? "apart" : row % slots} ...${{ gallery, picked, size, cols, at, hides, turns, opened, row }} ...${does}
+        line=${rows[row]} colsShown=${colsOf(row)} apart=${row === here[0] ? apartCol : -1} broad=${sight.right - left} focused=${row === here[0] ? here[1] : -1} wide=${all.width} />`)}
     </div>`;
 }
 
-function Row({ line, wide, colsShown, left, broad, size, cols, row, ...more }) {
+function Row({ line, wide, colsShown, apart, broad, size, cols, row, ...more }) {
   const { outer, side, head, width, height } = size;
   return html`
     <div role="row" class="row" aria-rowindex=${row + 2} style=${{ top: `${head + row * (height + GAP)}px`, height: `${height}px`, width: wide }}>
       <div role="rowheader" class="side" aria-colindex="1" title=${titled(line)} style=${{ width: `${side - GAP}px`, paddingLeft: `${outer + 14}px` }}>
         <span class="unseen">${line.outer} </span><bdi>${line.inner}</bdi></div>
-      ${colsShown.map((col) => html`<${Spot} key=${col >= left && col < left + broad ? col % broad : "away"} ...${more} ...${{ row, col, width, height }} left=${side + col * (width + GAP)} />`)}
+      ${colsShown.map((col) => html`<${Spot} key=${col === apart ? "apart" : col % broad} ...${more} ...${{ row, col, width, height }} left=${side + col * (width + GAP)} />`)}
     </div>`;
 }
 

@@ -118,6 +118,15 @@ export function useHeldFocus(ref) {
   });
 }
 
+// The line that has the focus and came from outside of what is drawn: it stays apart until
+// the focus goes on, or its element would be made anew while somebody is on it.
+export function useApart(here, first, last) {
+  const apart = useRef(-1);
+  if (here < first || here >= last) apart.current = here;
+  else if (apart.current !== here) apart.current = -1;
+  return apart.current;
+}
+
 export function focusCell(box) {
   box.querySelector('[role="gridcell"][tabindex="0"]')?.focus({ preventScroll: true });
 }

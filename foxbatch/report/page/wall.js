@@ -7,7 +7,7 @@ import { justified, ratioOf, rowAt } from "./arrange.js";
 import { keyOf } from "./gallery.js";
 import { keysOf } from "./files.js";
 import { said, span } from "./grid.js";
-import { Still, focusCell, useHeldFocus, useSight } from "./sight.js";
+import { Still, focusCell, useApart, useHeldFocus, useSight } from "./sight.js";
 
 const GAP = 10, CAPTION = 26, MARGIN_PX = 160;
 
@@ -84,11 +84,12 @@ export function Wall({ gallery, view, cells, onOpen, onPick, opened }) {
   }
 
   const { first, slots } = sight ?? { first: 0, slots: 0 };
+  const apart = useApart(rowOf(here), first, first + slots);
   const shown = span(first, Math.min(first + slots, wall.rows.length), rowOf(here));
   return html`
     <div class="wall" ref=${scroller} role="grid" aria-label="All jobs" aria-rowcount=${wall.rows.length} onKeyDown=${keyed}>
       <div class="all" role="rowgroup" style=${{ height: `${wall.height}px` }}>
-        ${shown.map((row) => html`<${Still} draw=${Row} key=${row >= first && row < first + slots ? row % slots : "away"} ...${{ gallery, cells, picked: view.picked, opened, row, setFocus, onOpen, onPick }}
+        ${shown.map((row) => html`<${Still} draw=${Row} key=${row === apart ? "apart" : row % slots} ...${{ gallery, cells, picked: view.picked, opened, row, setFocus, onOpen, onPick }}
           line=${wall.rows[row]} focused=${row === rowOf(here) ? here : -1} />`)}
       </div>
     </div>`;
