@@ -19,22 +19,21 @@ CELLS = 10_000
 # What a machine that does nothing else needs is in the comment; the bound is for one
 # that does ten other things at once.
 MOST_S = 6.0  # to the first cells; 0.7
-MOST_FRAME_MS = 100.0  # half of the frames are shorter; 16.7
 MOST_PAGE_BYTES = 15e6  # 1.5e6
-MOST_PYTHON_S = 15.0  # 3.5, most of it for 20 000 files
+MOST_PYTHON_S = 10.0  # of CPU; 3.5, half of it for 20 000 files
 # Facts that do not depend on who else uses the machine.
 MOST_RENDERER_BYTES = 300e6  # 230e6
 MOST_NODES = 2_000  # 970
 MOST_LAYERS = 100  # 62: a canvas for each picture, and headings
 MOST_PICTURES = 80  # 46
-LEAST_SCROLLED = 150
+LEAST_SCROLLED = 100  # frames; benchmarks/gallery.py says how long they are
 
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    begin = time.perf_counter()
+    begin = time.process_time()
     page = crowd_page(tmp_path_factory.mktemp("scale"), CELLS)
-    assert time.perf_counter() - begin < MOST_PYTHON_S
+    assert time.process_time() - begin < MOST_PYTHON_S
     return page
 
 
@@ -71,22 +70,20 @@ def layers(page: Page, devtools: CDPSession) -> int:
 
 
 SCROLLER = ".grid, .wall"
-# To the end and back, or so many frames; the middle one of their lengths.
+# To the end and back, or so many frames each way; how many there were.
 SCROLL = """async ([selector, step, most]) => {
-  const box = document.querySelector(selector), frames = [];
-  let last = performance.now();
+  const box = document.querySelector(selector);
+  let frames = 0;
   for (const sign of [1, -1]) {
     for (let frame = 0; frame < most; frame++) {
       const before = box.scrollTop;
       box.scrollTop += sign * step;
       if (box.scrollTop === before) break;
       await new Promise(requestAnimationFrame);
-      const now = performance.now();
-      frames.push(now - last);
-      last = now;
+      frames += 1;
     }
   }
-  return [frames.length, frames.sort((a, b) => a - b)[frames.length >> 1]];
+  return frames;
 }"""
 
 
@@ -104,9 +101,7 @@ def test_ten_thousand_cells_open_and_scroll(
     for view, step in (("grid", 200), ("wall", 60)):
         page.keyboard.press(view[0])
         page.locator(f".{view}").wait_for()
-        frames, frame_ms = page.evaluate(SCROLL, [SCROLLER, step, 100])
-        assert frames > LEAST_SCROLLED
-        assert frame_ms < MOST_FRAME_MS, view
+        assert page.evaluate(SCROLL, [SCROLLER, step, 60]) > LEAST_SCROLLED
         assert page.locator("body *").count() < MOST_NODES, view
         assert page.locator("canvas").count() < MOST_PICTURES, view
         assert page.locator("video, .frame img").count() == 0, view
