@@ -5,44 +5,46 @@ and doing it (`run`) can all be had from Python; nothing is imported before it i
 
 The modules, in a good order to read them:
 
-    errors      every error raised on purpose, with the exit code it means
-    canonical   JSON values in one spelling, so equal things have equal digests
-    yaml12      YAML 1.2 core text to JSON values that remember where they stood
-    schema      JSON Schema answers in the user's words at the user's line
-    template    `${{ name }}` parsed once, rendered strictly
-    durable     files and folders that are still there after a power cut
-    processes   which process this is, and whether another may still be alive
-    sources     text and digests of the files a manifest names
-    policy      limits, retries, polling patience, budget
-    provider    a service as data: endpoints, answers, models, prices
-    access      which key may go to which address, and whose results those are
-    manifest    what the user asked for, checked and frozen
-    matrix      manifest to jobs, lazily, with ids from their content
-    events      the facts a ledger can hold, one line each
-    lifecycle   what may happen to a job, and what should happen next
-    ledger      an append-only file that survives a power cut
-    lint        what is valid in a manifest, and probably not meant
-    prices      what a purchase is thought to cost
-    budget      what may still be bought
-    account     what the account did while a job may have been bought
-    breaker     which slices of a sweep fail as a whole
-    planner     what a run would do, and why
-    clock       time, asked of one object
-    signals     what asks this process to stop
-    durations   how long tasks of a kind take
-    forecast    when a task is worth a question
-    experience  what earlier runs teach the forecast
-    pace        how fast a service may be used now
-    governor    the one place that may say "not yet"
-    client      one service over HTTP; what it answers is a value
-    artifacts   files whole or not at all, checked by what they contain
-    runner      decide, act, record, repeat
-    results     one record per job, for people, tables and SQL
-    pages       what the pages of foxbatch share
-    report      the gallery of one or more runs, and pictures of it
-    sandbox     a pretend service that behaves, and misbehaves on purpose
-    api         one run, from manifest to records
-    cli         arguments in, exit code out
+    errors         every error raised on purpose, with the exit code it means
+    canonical      JSON values in one spelling, so equal things have equal digests
+    yaml12         YAML 1.2 core text to JSON values that remember where they stood
+    schema         JSON Schema answers in the user's words at the user's line
+    template       `${{ name }}` parsed once, rendered strictly
+    durable        files and folders that are still there after a power cut
+    processes      which process this is, and whether another may still be alive
+    sources        text and digests of the files a manifest names
+    policy         limits, retries, polling patience, budget
+    provider       a service as data: endpoints, answers, models, prices
+    access         which key may go to which address, and whose results those are
+    manifest       what the user asked for, checked and frozen
+    matrix         manifest to jobs, lazily, with ids from their content
+    events         the facts a ledger can hold, one line each
+    lifecycle      what may happen to a job, and in which order
+    state          what is known about jobs: all facts of all files together
+    ledger_schema  the published schema of a line, and what it refuses
+    ledger         an append-only file that survives a power cut
+    lint           what is valid in a manifest, and probably not meant
+    prices         what a purchase is thought to cost
+    budget         what may still be bought
+    account        what the account did while a job may have been bought
+    breaker        which slices of a sweep fail as a whole
+    planner        what a run would do, and why
+    clock          time, asked of one object
+    signals        what asks this process to stop
+    durations      how long tasks of a kind take
+    forecast       when a task is worth a question
+    experience     what earlier runs teach the forecast
+    pace           how fast a service may be used now
+    governor       the one place that may say "not yet"
+    client         one service over HTTP; what it answers is a value
+    artifacts      files whole or not at all, checked by what they contain
+    runner         decide, act, record, repeat
+    results        one record per job, for people, tables and SQL
+    pages          what the pages of foxbatch share
+    report         the gallery of one or more runs, and pictures of it
+    sandbox        a pretend service that behaves, and misbehaves on purpose
+    api            one run, from manifest to records
+    cli            arguments in, exit code out
 """
 
 from __future__ import annotations

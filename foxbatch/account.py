@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 
 from foxbatch.canonical import Json
 from foxbatch.events import AccountSeen, AttemptId, JobPlanned
-from foxbatch.lifecycle import Attempt, BatchState, key_of
 from foxbatch.prices import estimate
+from foxbatch.state import Attempt, BatchState, key_of
 
 NOT_PROOF = "This is evidence and no proof: others may use the same key."
 

@@ -33,9 +33,9 @@ from itertools import count
 from typing import NamedTuple
 
 from foxbatch.events import AttemptId, JobPlanned, RunId
-from foxbatch.lifecycle import Attempt, BatchState
 from foxbatch.policy import Budget, Per
 from foxbatch.prices import Estimate, Shape, amount_of, price_shape, reserved
+from foxbatch.state import Attempt, BatchState
 
 
 class Charge(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Literal, NewType, TypeAlias, get_args
 
 import msgspec
 
-from foxbatch.canonical import Digest, JobId, Json
+from foxbatch.canonical import Digest, JobId
 
 FORMAT = 1
 
@@ -573,51 +573,3 @@ def _unreadable(line: bytes, error: ValueError) -> ValueError:
 def _newer_format(version: int) -> NewerError:
     known = f"and this foxbatch reads formats up to {FORMAT}"
     return NewerError(f"format {version}, {known}")
-
-
-def ledger_schema() -> dict[str, Json]:
-    """Return the JSON Schema of one ledger line, generated from the types above."""
-    (schema,), components = msgspec.json.schema_components(
-        [Event], schema_hook=_anything, ref_template="#/$defs/{name}"
-    )
-    for name, definition in components.items():
-        if "event" in definition.get("properties", {}):
-            _describe_stamps(definition)
-        definition.pop("title", None)
-        definition["description"] = _first_line(name)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "https://foxbatch.invalid/schemas/ledger.schema.json",
-        "title": "One line of a foxbatch ledger",
-        "description": (
-            "A fact: something that happened. Facts are appended and never changed."
-        ),
-        "oneOf": [{"$ref": choice["$ref"]} for choice in schema["anyOf"]],
-        "$defs": dict(sorted(components.items())),
-    }
-
-
-def _describe_stamps(definition: dict[str, Json]) -> None:
-    properties = definition["properties"]
-    assert isinstance(properties, dict)  # noqa: S101  msgspec made it a line above
-    properties |= {
-        "v": {"type": "integer", "const": FORMAT, "description": "Format version."},
-        "seq": {"type": "integer", "minimum": 1, "description": "Place in its file."},
-        "at": {"type": "string", "format": "date-time", "pattern": "Z$"},
-        "run": {"type": "string", "minLength": 1, "description": "Run that wrote it."},
-    }
-    required = definition["required"]
-    assert isinstance(required, list)  # noqa: S101
-    definition["required"] = ["v", "seq", "at", "run", *required]
-
-
-def _anything(kind: type) -> dict[str, Json]:
-    """Say what `object` means in a schema: any JSON value."""
-    if kind is not object:
-        raise NotImplementedError(kind)
-    return {"description": "Any JSON value."}
-
-
-def _first_line(name: str) -> str:
-    text = (globals()[name].__doc__ or "").strip()
-    return re.split(r"\n\n", text)[0].replace("\n    ", " ")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from foxbatch.forecast import Kind, kind_of
-from foxbatch.lifecycle import Attempt, BatchState
+from foxbatch.state import Attempt, BatchState
 
 MOST = 20
 """Tasks of a kind that are remembered, the latest: fewer than a run soon learns."""

@@ -54,7 +54,7 @@ from foxbatch.events import (
     encode,
     is_task_id,
 )
-from foxbatch.lifecycle import BatchState, Lane
+from foxbatch.lifecycle import Lane
 from foxbatch.processes import (
     Process,
     in_other_container,
@@ -62,6 +62,7 @@ from foxbatch.processes import (
     this_process,
     under_one_kernel,
 )
+from foxbatch.state import BatchState
 
 EventT = TypeVar("EventT", bound=Event)
 

@@ -22,10 +22,10 @@ from foxbatch.events import (
     PromptText,
     RunId,
 )
-from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
 from foxbatch.matrix import Job
 from foxbatch.policy import Order, RetryPolicy
 from foxbatch.prices import Estimate, estimate
+from foxbatch.state import Attempt, BatchState, JobState, Phase
 
 
 class Action(StrEnum):

@@ -13,7 +13,7 @@ from typing import TypeAlias, cast
 from foxbatch import canonical
 from foxbatch.canonical import Json
 from foxbatch.events import JobPlanned
-from foxbatch.lifecycle import Attempt, BatchState
+from foxbatch.state import Attempt, BatchState
 
 Shape: TypeAlias = str
 """What a price depends on, as one text. Equal shapes cost the same."""

@@ -8,11 +8,11 @@ import msgspec
 
 from foxbatch.api.beginning import Beginning
 from foxbatch.canonical import Digest, JobId
-from foxbatch.lifecycle import Phase
 from foxbatch.planner import Plan
 from foxbatch.policy import Limits
 from foxbatch.prices import Estimate
 from foxbatch.results import Record, Source, Times
+from foxbatch.state import Phase
 
 _PLAIN = Record(
     job=JobId("job"),

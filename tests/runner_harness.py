@@ -26,7 +26,6 @@ from foxbatch.events import Event, JobPlanned, RunId, RunStarted, word
 from foxbatch.forecast import Forecast
 from foxbatch.governor import Governor
 from foxbatch.ledger import LedgerReading, LedgerWriter, new_run_id, read_folder
-from foxbatch.lifecycle import BatchState, Phase, fold
 from foxbatch.manifest import parse_manifest
 from foxbatch.matrix import expand
 from foxbatch.planner import Choice, Plan, as_planned, is_news, plan
@@ -43,6 +42,7 @@ from foxbatch.runner import (
     run_batch,
 )
 from foxbatch.sandbox import Recipe, Sandbox, SandboxTransport
+from foxbatch.state import BatchState, Phase, fold
 from tests.conftest import LoopClock
 
 BASE_URL = "http://127.0.0.1:8"

@@ -24,7 +24,7 @@ import anyio
 
 from foxbatch import api
 from foxbatch.ledger import read_folder
-from foxbatch.lifecycle import BatchState, Phase
+from foxbatch.state import BatchState, Phase
 from tests.crashes.service import (
     KEY,
     KEY_NAME,

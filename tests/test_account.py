@@ -22,7 +22,7 @@ from foxbatch.events import (
     SubmitUnknown,
     TaskId,
 )
-from foxbatch.lifecycle import Attempt, BatchState, fold
+from foxbatch.state import Attempt, BatchState, fold
 from tests.facts import LATER_RUN, PLANNED, RUN, START, STARTED, stamped
 
 MODEL = PLANNED.model

@@ -20,8 +20,8 @@ from foxbatch.errors import (
     UsageError,
 )
 from foxbatch.events import Event, RunStarted, SubmitAccepted
-from foxbatch.lifecycle import Phase
 from foxbatch.sandbox import EmbeddedSandbox, SandboxOptions
+from foxbatch.state import Phase
 
 pytestmark = pytest.mark.anyio
 

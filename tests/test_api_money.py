@@ -11,10 +11,10 @@ from foxbatch import api
 from foxbatch.api.beginning import ask, check_prices
 from foxbatch.budget import Projection, Spending
 from foxbatch.errors import ExitCode, UsageError
-from foxbatch.lifecycle import Phase
 from foxbatch.planner import Action, Plan, PlannedJob
 from foxbatch.policy import Budget, Limits
 from foxbatch.prices import Estimate, Price, PriceLine
+from foxbatch.state import Phase
 from tests.runner_harness import many
 
 pytestmark = pytest.mark.anyio

@@ -37,7 +37,6 @@ from foxbatch.events import (
     SubmitUnknown,
     TaskId,
 )
-from foxbatch.lifecycle import Attempt, BatchState
 from foxbatch.policy import Budget, Per
 from foxbatch.prices import (
     Estimate,
@@ -49,6 +48,7 @@ from foxbatch.prices import (
     prices,
     reserved,
 )
+from foxbatch.state import Attempt, BatchState
 from tests.runner_harness import RUN, many, state_of
 
 JOB, OTHER, THIRD = many(3)

@@ -48,10 +48,10 @@ from foxbatch.events import (
     TaskId,
     WatchEnded,
 )
-from foxbatch.lifecycle import Attempt, Phase
 from foxbatch.planner import Action, Plan, PlannedJob
 from foxbatch.policy import Budget, Limits
 from foxbatch.prices import Estimate, Price, PriceLine
+from foxbatch.state import Attempt, Phase
 
 
 def planned(

@@ -12,9 +12,9 @@ from foxbatch.budget import Spending
 from foxbatch.canonical import JobId
 from foxbatch.cli import standing
 from foxbatch.cli._terminal import Terminal
-from foxbatch.lifecycle import Phase
 from foxbatch.policy import Budget
 from foxbatch.results import Failure
+from foxbatch.state import Phase
 from tests.records import record
 
 

@@ -20,10 +20,10 @@ from foxbatch.access import decide
 from foxbatch.client import ServiceClient
 from foxbatch.clock import SystemClock
 from foxbatch.events import Event
-from foxbatch.lifecycle import BatchState, fold
 from foxbatch.planner import BUYS, Plan, as_planned, collection, plan
 from foxbatch.policy import RetryPolicy
 from foxbatch.provider import load_provider
+from foxbatch.state import BatchState, fold
 from tests.facts import PLANNED
 from tests.property.histories import bags
 from tests.test_api import MANIFEST

@@ -8,8 +8,8 @@ import pytest
 
 from foxbatch.canonical import Digest, sha256
 from foxbatch.events import Origin, RunId, RunStarted
-from foxbatch.lifecycle import fold
 from foxbatch.report.curl import Service, head_of, service_of
+from foxbatch.state import fold
 
 OWN = b"""\
 foxbatch: 1

@@ -20,14 +20,15 @@ import pytest
 import foxbatch
 from foxbatch import api, errors
 from foxbatch.errors import ExitCode, FoxbatchError, InvalidError, Problem
-from foxbatch.events import WORDS, ledger_schema
-from foxbatch.lifecycle import Phase
+from foxbatch.events import WORDS
+from foxbatch.ledger_schema import ledger_schema
 from foxbatch.planner import Action
 from foxbatch.provider import parse_provider
 from foxbatch.results import Record
 from foxbatch.sandbox import faults
 from foxbatch.sandbox.faults import read_plan
 from foxbatch.schema import load_schema
+from foxbatch.state import Phase
 from tests.pages import (
     PAGES,
     ROOT,

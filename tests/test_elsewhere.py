@@ -28,9 +28,9 @@ from foxbatch.events import (
     SubmitSettled,
 )
 from foxbatch.ledger import DirLock, LedgerWriter, read_facts
-from foxbatch.lifecycle import Attempt, Phase
 from foxbatch.planner import Action, Choice, Plan
 from foxbatch.sandbox import EmbeddedSandbox, SandboxOptions
+from foxbatch.state import Attempt, Phase
 from tests import facts
 from tests.facts import FIRST, JOB, RUN
 from tests.test_api import MANIFEST

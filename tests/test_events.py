@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import get_args
 
-import jsonschema
-import msgspec
 import pytest
 
-from foxbatch import events
 from foxbatch.events import (
     WORDS,
     Event,
@@ -18,7 +14,6 @@ from foxbatch.events import (
     SubmitAccepted,
     decode,
     encode,
-    ledger_schema,
     word,
 )
 from tests.facts import (
@@ -33,20 +28,6 @@ from tests.facts import (
     TASK,
     stamped,
 )
-
-SCHEMA = Path(__file__).parents[1] / "schemas" / "ledger.schema.json"
-REGENERATE = (
-    "python -c 'import json; from foxbatch.events import ledger_schema; "
-    "print(json.dumps(ledger_schema(), indent=2, ensure_ascii=False))' "
-    "> schemas/ledger.schema.json"
-)
-
-
-@pytest.fixture(scope="module")
-def validator() -> jsonschema.Draft202012Validator:
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator.check_schema(schema)
-    return jsonschema.Draft202012Validator(schema)
 
 
 def line(**fields: object) -> bytes:
@@ -89,13 +70,6 @@ def test_what_was_written_is_read(event: Event) -> None:
     assert decode(written) == stamped(event)
     assert written.endswith(b"}\n")
     assert written.count(b"\n") == 1
-
-
-@pytest.mark.parametrize("event", EVERY_KIND, ids=word)
-def test_every_kind_fits_the_published_schema(
-    event: Event, validator: jsonschema.Draft202012Validator
-) -> None:
-    validator.validate(json.loads(encode(stamped(event))))
 
 
 def test_a_fact_is_spelled_like_this() -> None:
@@ -172,54 +146,3 @@ def test_what_is_no_known_fact_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(ValueError, match=why):
         decode(damaged)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"v": 2},
-        {"v": None},
-        {"seq": 0},
-        {"seq": None},
-        {"at": "2026-01-02T03:04:05+00:00"},
-        {"at": None},
-        {"run": ""},
-        {"run": None},
-        {"event": "job.sold"},
-        {"event": None},
-        {"why": None},
-        {"counts": {"done": "many"}},
-    ],
-    ids=str,
-)
-def test_the_schema_refuses_what_foxbatch_never_writes(
-    fields: dict[str, object], validator: jsonschema.Draft202012Validator
-) -> None:
-    assert validator.is_valid(json.loads(line()))
-    assert not validator.is_valid(json.loads(line(**fields)))
-
-
-def test_the_published_schema_is_the_one_of_the_types() -> None:
-    generated = json.dumps(ledger_schema(), indent=2, ensure_ascii=False) + "\n"
-
-    assert SCHEMA.read_text(encoding="utf-8") == generated, f"type: {REGENERATE}"
-
-
-def test_the_schema_describes_every_kind_of_fact() -> None:
-    definitions = ledger_schema()["$defs"]
-
-    assert isinstance(definitions, dict)
-    assert {type(event).__name__ for event in EVERY_KIND} <= definitions.keys()
-    for name, definition in definitions.items():
-        assert isinstance(definition, dict)
-        assert str(definition["description"]).endswith("."), name
-
-
-def test_a_type_that_json_cannot_describe_is_no_silent_anything(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    odd = msgspec.defstruct("Odd", [("size", complex)], tag="odd.seen")
-    monkeypatch.setattr(events, "Event", odd)
-
-    with pytest.raises(TypeError, match="complex"):
-        ledger_schema()

@@ -7,7 +7,7 @@ import pytest
 
 from foxbatch.events import AttemptId, Event
 from foxbatch.experience import MOST, durations
-from foxbatch.lifecycle import fold
+from foxbatch.state import fold
 from tests.facts import (
     ACCEPTED,
     INTENDED,

@@ -34,8 +34,8 @@ from foxbatch.ledger import (
     read_facts,
     read_folder,
 )
-from foxbatch.lifecycle import Phase, fold
 from foxbatch.processes import Process
+from foxbatch.state import Phase, fold
 from tests.facts import (
     ACCEPTED,
     ARTIFACT,

@@ -9,8 +9,8 @@ import pytest
 from foxbatch.api import Results
 from foxbatch.canonical import Digest
 from foxbatch.events import PromptText
-from foxbatch.lifecycle import Phase
 from foxbatch.results import Failure, Media, Record, StoredFile
+from foxbatch.state import Phase
 from tests.records import record
 
 HOSTILE = (

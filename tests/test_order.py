@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from foxbatch.lifecycle import BatchState
 from foxbatch.manifest import parse_manifest
 from foxbatch.matrix import Job, expand
 from foxbatch.planner import as_planned, plan
 from foxbatch.policy import RetryPolicy
+from foxbatch.state import BatchState
 from tests.runner_harness import SERVICE
 
 AXES: dict[str, Sequence[str | int]] = {

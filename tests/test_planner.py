@@ -28,7 +28,6 @@ from foxbatch.events import (
     TaskId,
     WatchEnded,
 )
-from foxbatch.lifecycle import BatchState, Phase
 from foxbatch.matrix import expand
 from foxbatch.planner import (
     Action,
@@ -43,6 +42,7 @@ from foxbatch.planner import (
 from foxbatch.policy import RetryPolicy
 from foxbatch.prices import Estimate, estimate, price_shape
 from foxbatch.provider import load_provider
+from foxbatch.state import BatchState, Phase
 from tests.matrices import read
 from tests.runner_harness import RUN, many, state_of
 

@@ -16,11 +16,11 @@ import pytest
 
 from foxbatch import api
 from foxbatch.errors import RunDirError
-from foxbatch.lifecycle import Phase
 from foxbatch.report import RunOf, gallery, write_page
 from foxbatch.report.data import Album, Gallery, RunShown
 from foxbatch.report.page import live_page, page_of, policy
 from foxbatch.results import Record
+from foxbatch.state import Phase
 from tests.browser.galleries import TWELVE, make_run, some_fail
 
 

@@ -31,7 +31,6 @@ from foxbatch.events import (
     TaskId,
     WatchEnded,
 )
-from foxbatch.lifecycle import Phase
 from foxbatch.results import (
     Failure,
     Record,
@@ -42,6 +41,7 @@ from foxbatch.results import (
     write_csv,
     write_jsonl,
 )
+from foxbatch.state import Phase
 from tests.runner_harness import RUN, World, many, state_of
 
 JOB, OTHER, THIRD = many(3)

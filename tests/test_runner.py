@@ -22,11 +22,11 @@ from foxbatch.events import (
     TaskId,
     WatchEnded,
 )
-from foxbatch.lifecycle import Phase
 from foxbatch.policy import Limits, PollPolicy, RetryPolicy
 from foxbatch.provider import Polling
 from foxbatch.runner import Observer, StopButton
 from foxbatch.runner.watch import Watched, facts_of
+from foxbatch.state import Phase
 from tests.runner_harness import (
     FILM_REPLY,
     SERVICE,

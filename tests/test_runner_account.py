@@ -13,10 +13,10 @@ import trio.testing
 
 from foxbatch.errors import ExitCode
 from foxbatch.events import AccountSeen, RunEnded, SubmitIntended, word
-from foxbatch.lifecycle import Phase
 from foxbatch.policy import Limits
 from foxbatch.runner import StopButton
 from foxbatch.sandbox import Sandbox, SandboxOptions
+from foxbatch.state import Phase
 from tests.runner_harness import (
     ACCOUNT,
     SERVICE,

@@ -12,10 +12,10 @@ import trio.testing
 from foxbatch.budget import Projection, Purse
 from foxbatch.errors import ExitCode
 from foxbatch.events import JobPlanned, SubmitIntended
-from foxbatch.lifecycle import Phase
 from foxbatch.policy import Budget, Limits, RetryPolicy
 from foxbatch.runner import GoOn, StopButton
 from foxbatch.sandbox import Sandbox, SandboxOptions, Switches
+from foxbatch.state import Phase
 from tests.runner_harness import (
     LOST,
     UNPACED,

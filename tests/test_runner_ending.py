@@ -14,9 +14,9 @@ import trio.testing
 from foxbatch.api import read_log
 from foxbatch.errors import ExitCode, LedgerError, RunDirError
 from foxbatch.events import Event, JobPlanned, SubmitAccepted, SubmitUnknown
-from foxbatch.lifecycle import Phase
 from foxbatch.policy import Limits, RetryPolicy
 from foxbatch.runner import Ending, StopButton
+from foxbatch.state import Phase
 from tests.runner_harness import (
     UNPACED,
     UNREACHABLE,

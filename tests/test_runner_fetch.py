@@ -20,9 +20,9 @@ from foxbatch.events import (
     StatusSeen,
     WatchEnded,
 )
-from foxbatch.lifecycle import Phase
 from foxbatch.policy import Limits, PollPolicy
 from foxbatch.runner import StopButton
+from foxbatch.state import Phase
 from tests.runner_harness import (
     FILM,
     FILM_REPLY,

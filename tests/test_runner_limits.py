@@ -8,8 +8,8 @@ import pytest
 import trio.testing
 
 from foxbatch.errors import ExitCode
-from foxbatch.lifecycle import Phase
 from foxbatch.policy import Budget, Limits, RetryPolicy
+from foxbatch.state import Phase
 from tests.runner_harness import (
     LOST,
     UNPACED,

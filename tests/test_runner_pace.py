@@ -10,11 +10,11 @@ import pytest
 import trio.testing
 
 from foxbatch.errors import ExitCode
-from foxbatch.lifecycle import Phase
 from foxbatch.pace import PaceChange
 from foxbatch.policy import Limits
 from foxbatch.provider import Polling, load_provider
 from foxbatch.sandbox import Sandbox, SandboxOptions
+from foxbatch.state import Phase
 from tests.runner_harness import SERVICE, UNPACED, Reply, Service, World, many, meets
 
 FULL = Reply(429, {"error": {"message": "Too many tasks at once"}})

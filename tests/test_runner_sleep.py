@@ -10,8 +10,8 @@ import trio.testing
 
 from foxbatch.errors import ExitCode
 from foxbatch.events import Event, ResultsSeen, SubmitAccepted
-from foxbatch.lifecycle import Phase
 from foxbatch.policy import Budget, PollPolicy
+from foxbatch.state import Phase
 from tests.conftest import LoopClock
 from tests.runner_harness import Late, Reply, World, many, meets
 

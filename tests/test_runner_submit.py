@@ -19,8 +19,8 @@ from foxbatch.events import (
     SubmitUnknown,
     word,
 )
-from foxbatch.lifecycle import Phase
 from foxbatch.policy import Limits
+from foxbatch.state import Phase
 from tests.runner_harness import (
     LOST,
     UNPACED,

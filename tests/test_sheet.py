@@ -18,7 +18,6 @@ from foxbatch import api
 from foxbatch.canonical import JobId, sha256
 from foxbatch.errors import ExitCode, MissingExtraError, UsageError
 from foxbatch.events import PromptText
-from foxbatch.lifecycle import Phase
 from foxbatch.report import RunOf, gallery, sheet_film
 from foxbatch.report.arranging import View, first_view
 from foxbatch.report.data import Gallery
@@ -27,6 +26,7 @@ from foxbatch.report.sheet import LONGEST_PX, Sheet, Tile, Wish, plan_sheet
 from foxbatch.report.sheet_drawing import PALETTES, Found, Scheme, draw_sheet
 from foxbatch.report.sheet_film import write_film
 from foxbatch.results import Failure, Media, Record, StoredFile
+from foxbatch.state import Phase
 from tests.cli import Type, type_
 from tests.films import film, half, tone
 from tests.records import record

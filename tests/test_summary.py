@@ -7,10 +7,10 @@ import pytest
 from foxbatch.api.summary import code_of_others, left_elsewhere, loud
 from foxbatch.errors import ExitCode
 from foxbatch.events import EXPIRED, Event, JobFailed, SubmitIntended
-from foxbatch.lifecycle import Attempt, Phase, fold
 from foxbatch.planner import Action, Elsewhere, Plan, PlannedJob
 from foxbatch.prices import Estimate
 from foxbatch.results import records
+from foxbatch.state import Attempt, Phase, fold
 from tests.facts import ACCEPTED, FIRST, JOB, PLANNED, RESULTS, RUN, file_of
 
 INTENDED = SubmitIntended(job=JOB, attempt=FIRST)

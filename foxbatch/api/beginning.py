@@ -12,11 +12,11 @@ from foxbatch.budget import Spending
 from foxbatch.canonical import JobId
 from foxbatch.errors import UsageError
 from foxbatch.events import Event
-from foxbatch.lifecycle import Phase
 from foxbatch.pace import PaceChange
 from foxbatch.planner import BUYS, Plan
 from foxbatch.policy import Budget, Limits
 from foxbatch.prices import Estimate
+from foxbatch.state import Phase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

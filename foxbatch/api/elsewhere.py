@@ -43,11 +43,11 @@ from foxbatch.events import (
     decode,
 )
 from foxbatch.ledger import live_runs, read_folder
-from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase, Submission
 from foxbatch.planner import BUYS, Elsewhere, Plan, PlannedJob
 from foxbatch.processes import this_process
 from foxbatch.provider import Provider
 from foxbatch.runner import Book, StopButton
+from foxbatch.state import Attempt, BatchState, JobState, Phase, Submission
 
 Ours: TypeAlias = Callable[[Origin], bool]
 """Says whether what belongs to an origin is ours too."""

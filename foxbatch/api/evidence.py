@@ -12,9 +12,9 @@ from foxbatch.api.place import Place
 from foxbatch.canonical import Digest, JobId, Json
 from foxbatch.events import JobPlanned
 from foxbatch.ledger import read_folder
-from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
 from foxbatch.prices import estimate
 from foxbatch.processes import is_gone, this_process, under_one_kernel
+from foxbatch.state import Attempt, BatchState, JobState, Phase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

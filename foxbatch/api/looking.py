@@ -29,11 +29,11 @@ from foxbatch.events import RunId
 from foxbatch.experience import durations
 from foxbatch.forecast import Kind
 from foxbatch.ledger import LedgerReading, live_runs, read_folder
-from foxbatch.lifecycle import BatchState, JobState, Phase
 from foxbatch.planner import Choice, Plan, as_planned
 from foxbatch.policy import Budget
 from foxbatch.processes import this_process
 from foxbatch.results import Failure, Record, failure_of, records
+from foxbatch.state import BatchState, JobState, Phase
 
 _TOO_MANY = ("rate", "concurrency")
 

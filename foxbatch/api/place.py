@@ -10,10 +10,10 @@ from foxbatch.canonical import Digest, sha256
 from foxbatch.durable import make_folder, write_whole
 from foxbatch.errors import InvalidError, OriginError, RunDirError, UsageError
 from foxbatch.events import Origin, RunStarted
-from foxbatch.lifecycle import BatchState
 from foxbatch.manifest import Manifest, parse_manifest
 from foxbatch.provider import Provider, builtin_names, load_provider, parse_provider
 from foxbatch.sources import find_root
+from foxbatch.state import BatchState
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,10 @@ from foxbatch.events import (
     is_task_id,
 )
 from foxbatch.ledger import DirLock, LedgerWriter, new_run_id, read_folder
-from foxbatch.lifecycle import BatchState
 from foxbatch.planner import as_planned, is_news
 from foxbatch.provider import Provider
 from foxbatch.results import records, write_jsonl
+from foxbatch.state import BatchState
 
 Ask = Callable[["Recovery"], bool]
 """Shows a person what is about to be written down; False writes nothing."""

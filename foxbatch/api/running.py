@@ -52,7 +52,6 @@ from foxbatch.ledger import (
     new_run_id,
     read_folder,
 )
-from foxbatch.lifecycle import Phase
 from foxbatch.pace import PaceChange
 from foxbatch.planner import (
     BUYS,
@@ -70,6 +69,7 @@ from foxbatch.prices import canaries, prices
 from foxbatch.provider import Provider
 from foxbatch.results import Record, records, write_jsonl
 from foxbatch.runner import Bench, Book, Gate, GoOn, Outcome, StopButton, run_batch
+from foxbatch.state import Phase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,10 +39,10 @@ from foxbatch.ledger import (
     new_run_id,
     read_folder,
 )
-from foxbatch.lifecycle import Attempt, BatchState, JobState
 from foxbatch.processes import this_process
 from foxbatch.provider import Provider
 from foxbatch.results import records, write_jsonl
+from foxbatch.state import Attempt, BatchState, JobState
 
 _log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from foxbatch.canonical import Json
 from foxbatch.errors import ExitCode, most_urgent
 from foxbatch.events import EXPIRED, WRITTEN_OFF, RunId
-from foxbatch.lifecycle import BatchState, Phase
 from foxbatch.planner import Action, Plan
 from foxbatch.policy import Accept
 from foxbatch.results import Record
+from foxbatch.state import BatchState, Phase
 
 _REMOTE = (Phase.RUNNING, Phase.OVERDUE, Phase.DOWNLOADING, Phase.SUBMITTING)
 

@@ -8,11 +8,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
-import jsonschema_rs
 import msgspec
 
 from foxbatch.api.changes import (
@@ -34,14 +32,13 @@ from foxbatch.events import (
     JobPlanned,
     MediaFacts,
     RunId,
-    ledger_schema,
-    word_of,
 )
 from foxbatch.ledger import ledger_files, read_facts
-from foxbatch.lifecycle import BatchState, JobState
+from foxbatch.ledger_schema import against_schema
 from foxbatch.planner import without_paths
 from foxbatch.report.ratings import read_ratings
 from foxbatch.results import records
+from foxbatch.state import BatchState, JobState
 
 Kind: TypeAlias = Literal[
     "ledger", "manifest", "artifact", "media", "results", "asked", "ratings", "unknown"
@@ -228,7 +225,7 @@ class _Check:
             said = str(error).removeprefix(f"{path}")
             self._found("ledger", name, f"it cannot be trusted{said}")
             return run
-        for number, why in _against_schema(path):
+        for number, why in against_schema(path):
             self._found(
                 "ledger", name, f"line {number} is not as its schema says: {why}"
             )
@@ -416,37 +413,6 @@ class _Check:
             for one in self.findings
         ]
         self._found("unknown", path, f"it is {old}, which was moved here")
-
-
-def _against_schema(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines that were read as facts and that the schema refuses, and why.
-
-    Reading is strict about types and not about texts: a moment may be any.
-    """
-    validators = _validators()
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        try:
-            told = json.loads(line)
-        except ValueError:  # a torn end, which is told already
-            return
-        for error in validators[told["event"]].iter_errors(told):
-            where = "/".join(map(str, error.instance_path))
-            yield number, f"{where}: {error.message}"
-            break
-
-
-@cache
-def _validators() -> Mapping[str, jsonschema_rs.Validator]:
-    """Return what checks a line, by its event."""
-    definitions = ledger_schema()["$defs"]
-    assert isinstance(definitions, dict)  # noqa: S101  it was made a line above
-    return {
-        word_of(kind): jsonschema_rs.validator_for(
-            {"$ref": f"#/$defs/{kind.__name__}", "$defs": definitions},
-            validate_formats=True,
-        )
-        for kind in get_args(Event)
-    }
 
 
 def _facts(path: Path) -> list[Event]:

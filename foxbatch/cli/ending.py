@@ -13,7 +13,7 @@ from foxbatch.cli.progress import Progress
 from foxbatch.cli.screen import legend, remark_lines
 from foxbatch.clock import show_duration
 from foxbatch.errors import ExitCode
-from foxbatch.lifecycle import Phase
+from foxbatch.state import Phase
 
 _MOST_REMARKS = 10
 _LONGEST = 300

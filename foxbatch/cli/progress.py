@@ -24,9 +24,9 @@ from foxbatch.events import (
     SubmitUnknown,
     WatchEnded,
 )
-from foxbatch.lifecycle import Phase
 from foxbatch.pace import Ceiling, PaceChange
 from foxbatch.planner import BUYS, Action, PlannedJob
+from foxbatch.state import Phase
 
 if TYPE_CHECKING:
     from foxbatch.api import Beginning

@@ -33,10 +33,10 @@ from foxbatch.events import (
     SubmitUnknown,
     WatchEnded,
 )
-from foxbatch.lifecycle import Phase
 from foxbatch.pace import PaceChange
 from foxbatch.planner import Action
 from foxbatch.signals import stop_signals
+from foxbatch.state import Phase
 
 if TYPE_CHECKING:
     from foxbatch.api import Beginning

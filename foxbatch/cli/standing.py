@@ -17,8 +17,8 @@ from foxbatch.cli.money import budgets_in_words
 from foxbatch.cli.screen import PHASE_COLOURS, legend
 from foxbatch.clock import show_duration
 from foxbatch.events import MediaFacts
-from foxbatch.lifecycle import Phase
 from foxbatch.results import Failure, Record
+from foxbatch.state import Phase
 
 _LOOK_AGAIN_S = 2.0
 _SLOWED = {"rate": "too many requests", "concurrency": "too many tasks"}

@@ -17,7 +17,6 @@ import msgspec
 
 from foxbatch.canonical import Digest, sha256
 from foxbatch.errors import FoxbatchError
-from foxbatch.lifecycle import BatchState, key_of
 from foxbatch.provider import (
     Provider,
     builtin_names,
@@ -27,6 +26,7 @@ from foxbatch.provider import (
     load_provider,
     parse_provider,
 )
+from foxbatch.state import BatchState, key_of
 
 _ENDPOINT = re.compile(r"/[A-Za-z0-9._~/-]*")
 _ELSEWHERE = "API_KEY"

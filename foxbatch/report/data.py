@@ -13,10 +13,10 @@ import msgspec
 from foxbatch import canonical
 from foxbatch.canonical import Digest, JobId, Json
 from foxbatch.clock import from_text
-from foxbatch.lifecycle import Phase
 from foxbatch.report.curl import Service, head_of
 from foxbatch.report.texts import Texts
 from foxbatch.results import Failure, Record, StoredFile, Times
+from foxbatch.state import Phase
 
 
 class RunOf(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,6 @@ from urllib.parse import unquote
 from PIL import Image, ImageDraw
 
 from foxbatch.canonical import Digest
-from foxbatch.lifecycle import Phase
 from foxbatch.report.data import Cell, FileShown
 from foxbatch.report.sheet import Heading, Label, Sheet, Tile
 from foxbatch.sandbox.media.lettering import (
@@ -25,6 +24,7 @@ from foxbatch.sandbox.media.lettering import (
     write,
 )
 from foxbatch.sandbox.media.shapes import WHITE, Colour, mixed, rounded
+from foxbatch.state import Phase
 
 Scheme: TypeAlias = Literal["light", "dark"]
 

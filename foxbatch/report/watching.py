@@ -14,7 +14,6 @@ from foxbatch.canonical import Digest, JobId
 from foxbatch.errors import FoxbatchError
 from foxbatch.events import JobFact, RunId, RunStarted
 from foxbatch.ledger import LedgerTail, ledger_files, live_runs
-from foxbatch.lifecycle import BatchState
 from foxbatch.processes import Process, this_process
 from foxbatch.report.curl import Service, service_of
 from foxbatch.report.data import Album, Axis, Cell, Details, Gallery, RunOf, RunShown
@@ -22,6 +21,7 @@ from foxbatch.report.posters import kind_of, order_for, posters_of
 from foxbatch.report.ratings import Line, RatingsTail
 from foxbatch.report.workshop import Order
 from foxbatch.results import Record, records
+from foxbatch.state import BatchState
 
 _MOST_UNLIT = 200  # files whose posters are looked for each time
 

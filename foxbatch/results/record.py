@@ -23,7 +23,7 @@ from foxbatch.events import (
     RunId,
     WatchEnded,
 )
-from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
+from foxbatch.state import Attempt, BatchState, JobState, Phase
 
 
 class Media(MediaFacts, frozen=True, omit_defaults=False):

@@ -7,7 +7,6 @@ from collections.abc import Container, Iterable, Mapping
 import msgspec
 
 from foxbatch.events import AttemptFact, Event, JobFact, RunId, encode, word
-from foxbatch.lifecycle import Attempt, BatchState, JobState
 from foxbatch.results.flat import Kind, Row, Table, as_kind
 from foxbatch.results.record import (
     Failure,
@@ -16,6 +15,7 @@ from foxbatch.results.record import (
     request_id,
     times_of,
 )
+from foxbatch.state import Attempt, BatchState, JobState
 
 _ATTEMPT: Mapping[str, Kind] = {
     "run": "text",

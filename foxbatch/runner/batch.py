@@ -15,7 +15,6 @@ from foxbatch.clock import from_text
 from foxbatch.errors import ExitCode, FoxbatchError, most_urgent
 from foxbatch.events import AttemptId, JobPlanned, RunEnded
 from foxbatch.forecast import Track, kind_of
-from foxbatch.lifecycle import Attempt, Phase
 from foxbatch.planner import BUYS, Action, Plan, PlannedJob
 from foxbatch.runner.account import look_after, look_before
 from foxbatch.runner.bench import Bench, Ending
@@ -23,6 +22,7 @@ from foxbatch.runner.canary import Canary, GoOn
 from foxbatch.runner.fetch import Fetcher
 from foxbatch.runner.submit import Purchase, Submitter
 from foxbatch.runner.watch import Watched, Watcher
+from foxbatch.state import Attempt, Phase
 
 
 @dataclass(frozen=True, slots=True)

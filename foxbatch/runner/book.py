@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from foxbatch.events import AttemptId, Event
 from foxbatch.ledger import LedgerWriter
-from foxbatch.lifecycle import BatchState
+from foxbatch.state import BatchState
 
 Observer: TypeAlias = Callable[[Event], None]
 """Called with each fact once it is in the file. It must not raise."""

@@ -9,11 +9,11 @@ import anyio
 
 from foxbatch.budget import Projection
 from foxbatch.errors import ExitCode
-from foxbatch.lifecycle import Phase
 from foxbatch.prices import Shape, canaries, estimate, price_shape
 from foxbatch.runner.bench import Bench
 from foxbatch.runner.gate import Halt
 from foxbatch.runner.submit import Purchase, Submitter
+from foxbatch.state import Phase
 
 GoOn: TypeAlias = Callable[[Projection], Awaitable[bool]]
 """Told what the rest is thought to cost; returns whether it is to be bought.

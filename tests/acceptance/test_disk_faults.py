@@ -20,8 +20,8 @@ import pytest
 from foxbatch import api
 from foxbatch.cli import main
 from foxbatch.errors import ExitCode
-from foxbatch.lifecycle import Phase
 from foxbatch.sandbox import EmbeddedSandbox, SandboxOptions
+from foxbatch.state import Phase
 from tests.disk_faults import Fault, FaultyDisk
 
 pytestmark = pytest.mark.skipif(

@@ -18,11 +18,11 @@ from PIL import Image, ImageDraw
 
 from foxbatch.canonical import Digest, JobId, Json
 from foxbatch.events import PromptText
-from foxbatch.lifecycle import Phase
 from foxbatch.report import RunOf, gallery, write_page
 from foxbatch.results import Failure, Media, Record, StoredFile, Times
+from foxbatch.state import Phase
 from tests.films import film
-from tests.galleries import record
+from tests.records import record
 
 COLUMNS = 50
 LOOKS = 8  # of each shape

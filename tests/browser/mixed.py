@@ -15,11 +15,11 @@ from PIL import Image, ImageDraw
 from foxbatch.artifacts import media_facts
 from foxbatch.canonical import JobId, sha256
 from foxbatch.events import PromptText
-from foxbatch.lifecycle import Phase
 from foxbatch.report import RunOf, gallery, write_page
 from foxbatch.report.curl import Service
 from foxbatch.report.posters import posters_of
 from foxbatch.results import Failure, Media, Record, StoredFile, Times
+from foxbatch.state import Phase
 from tests.films import film, tone
 from tests.records import record
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from foxbatch.errors import LedgerError
 from foxbatch.ledger import read_folder
-from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase
+from foxbatch.state import Attempt, BatchState, JobState, Phase
 from tests.crashes.processes import Ended, Kill, Terminal
 from tests.crashes.service import Service, digest_of, write_provider
 

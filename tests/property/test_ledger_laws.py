@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from foxbatch.errors import LedgerError
 from foxbatch.events import Event, decode, encode, word
 from foxbatch.ledger import LedgerWriter, read_facts, read_folder
-from foxbatch.lifecycle import fold
+from foxbatch.state import fold
 from tests.facts import EVERY_KIND, SteppingClock, stamped
 from tests.property.histories import files
 

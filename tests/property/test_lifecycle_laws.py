@@ -34,14 +34,8 @@ from foxbatch.events import (
     SubmitUnknown,
     WatchEnded,
 )
-from foxbatch.lifecycle import (
-    TRANSITIONS,
-    BatchState,
-    Lane,
-    Stage,
-    fold,
-    next_stage,
-)
+from foxbatch.lifecycle import TRANSITIONS, Lane, Stage, next_stage
+from foxbatch.state import BatchState, fold
 from tests.facts import stamped
 from tests.property.histories import JOBS, MAKE, RUNS, bags, files, make
 

@@ -10,9 +10,9 @@ from foxbatch.api.wanted import Wanted, checked_jobs
 from foxbatch.errors import ExitCode, FoxbatchError
 from foxbatch.events import ArtifactStored, AttemptId, Event
 from foxbatch.ledger import read_folder
-from foxbatch.lifecycle import Attempt, BatchState, JobState, Phase, Submission
 from foxbatch.sandbox import Sandbox, Task
 from foxbatch.sandbox.service.story import view
+from foxbatch.state import Attempt, BatchState, JobState, Phase, Submission
 from tests.simulation.oracle import Oracle, Post, differences
 from tests.simulation.service import served_by
 

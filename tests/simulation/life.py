@@ -27,12 +27,12 @@ from foxbatch.errors import (
 )
 from foxbatch.events import Event
 from foxbatch.ledger import DirLock
-from foxbatch.lifecycle import Phase
 from foxbatch.manifest import Manifest, parse_manifest
 from foxbatch.planner import Choice
 from foxbatch.provider import Provider, parse_provider
 from foxbatch.runner import StopButton
 from foxbatch.sandbox import Sandbox, SandboxOptions
+from foxbatch.state import Phase
 from tests.simulation.checks import Checks
 from tests.simulation.disk import CrashedError, Disk
 from tests.simulation.oracle import Live, Oracle, shown

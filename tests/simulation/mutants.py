@@ -37,12 +37,12 @@ from foxbatch.client import (
 )
 from foxbatch.events import JobPlanned, SubmitIntended
 from foxbatch.governor import Governor, Slots
-from foxbatch.lifecycle import Attempt, Phase
 from foxbatch.pace import Pacer
 from foxbatch.planner import Action
 from foxbatch.runner import bench, fetch, submit
 from foxbatch.runner.submit import Purchase, Submitter
 from foxbatch.runner.watch import Watched, Watcher
+from foxbatch.state import Attempt, Phase
 
 Patch: TypeAlias = Callable[[], AbstractContextManager[object]]
 
@@ -289,7 +289,7 @@ def _budget_settled_late() -> AbstractContextManager[object]:
 
 @_mutant("what may have been bought is forgotten by the next run's budget")
 def _budget_of_one_run() -> AbstractContextManager[object]:
-    from foxbatch.lifecycle import BatchState
+    from foxbatch.state import BatchState
 
     return _swap(BatchState, "bought", lambda _self: 0)
 

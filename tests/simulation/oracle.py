@@ -36,7 +36,7 @@ from foxbatch.events import (
     decode,
     word,
 )
-from foxbatch.lifecycle import Attempt, BatchState, Submission
+from foxbatch.state import Attempt, BatchState, Submission
 from tests.simulation.scenario import Scenario
 
 _ROUNDING_S = 1e-6

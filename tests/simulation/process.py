@@ -19,9 +19,9 @@ from foxbatch.artifacts import Store
 from foxbatch.client import ServiceClient
 from foxbatch.events import RunId
 from foxbatch.ledger import LedgerWriter
-from foxbatch.lifecycle import BatchState
 from foxbatch.processes import Process as Identity
 from foxbatch.runner import Book
+from foxbatch.state import BatchState
 from tests.simulation.disk import Act, CrashedError, Disk
 from tests.simulation.scenario import Crash, DiskFault
 from tests.simulation.service import Network
