@@ -258,6 +258,21 @@ class TestKeys:
         expect_focus(page, "p01[0-8]-16x9-fog-r1")
         assert in_sight(page.locator("[role=gridcell]:focus"))
 
+    def test_keys_that_come_faster_than_the_page_is_drawn_are_all_heard(
+        self, pages: Pages, open_page: OpenPage
+    ) -> None:
+        page = open_page(pages["many"])
+
+        page.locator("[role=gridcell]").first.evaluate(
+            """cell => {
+                cell.focus();
+                for (const key of ["ArrowDown", "ArrowDown", "ArrowRight", "Enter"])
+                    cell.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+            }"""
+        )
+
+        expect(page.get_by_role("dialog", name="p002-16x9-rain-r1")).to_be_visible()
+
     def test_keys_go_on_where_the_focus_was_after_scrolling_away(
         self, pages: Pages, open_page: OpenPage
     ) -> None:

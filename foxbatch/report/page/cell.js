@@ -2,7 +2,7 @@
 
 import { html, useState } from "./vendor/preact-htm.js";
 import { posterOf, urlOf } from "./gallery.js";
-import { faceKey, fileOf } from "./files.js";
+import { faceKey, fileOf, numberOf } from "./files.js";
 import { Stepper, fronts, useFront } from "./fronts.js";
 import { State } from "./state.js";
 import { size, span } from "./words.js";
@@ -38,11 +38,12 @@ export function Cell({ gallery, cell: whole, room, onOpen, picked, onPick }) {
 // and high it is.
 export function Shown({ gallery, cell, file, room, large = false }) {
   const url = urlOf(gallery, cell, file), poster = posterOf(gallery, cell, file);
+  const label = cell.files.length > 1 ? `${cell.name}, ${numberOf(cell)}` : cell.name;
   if (file.kind === "video" || file.kind === "audio") {
-    return html`<${Film} ...${{ url, poster, file, room, large }} label=${cell.name} />`;
+    return html`<${Film} ...${{ url, poster, file, room, large }} label=${label} />`;
   }
   if (file.kind === "image") {
-    return html`<${Picture} ...${{ url, room, large }} src=${large ? url : poster ?? url} label=${cell.name} />`;
+    return html`<${Picture} ...${{ url, room, large }} src=${large ? url : poster ?? url} label=${label} />`;
   }
   if (file.text) return html`<${Written} ...${{ file, url, large }} />`;
   const name = decodeURIComponent(file.path.split("/").pop());

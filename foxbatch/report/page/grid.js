@@ -1,11 +1,11 @@
 // The matrix: rows and columns of cells, of which only those in sight exist.
 
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef } from "./vendor/preact-htm.js";
 import { Cell } from "./cell.js";
 import { SIZES } from "./view.js";
 import { axisLabel, keyOf } from "./gallery.js";
 import { fileOf, keysOf } from "./files.js";
-import { Still, focusCell, useApart, useHeldFocus, useSight } from "./sight.js";
+import { Still, focusCell, useApart, useAtOnce, useHeldFocus, useSight } from "./sight.js";
 import { why } from "./words.js";
 
 const CAPTION = 30, GAP = 10, HEAD = 34, OUTER = 26, MARGIN = 1, ASIDE = 0, NARROW = 560;
@@ -36,9 +36,9 @@ export function Grid({ gallery, view, arranged, turns, onTurn, onOpen, onPick, o
     const first = begin(Math.floor(box.top / down) - MARGIN, high, rows.length), left = begin(Math.floor(box.left / across) - ASIDE, broad, cols.length);
     return { size, screen: Math.max(1, Math.floor((box.height - head) / down)), first, last: first + high, left, right: left + broad };
   }, [view.size, view.rows === "", view.orows === "", view.ocols === "", rows.length, cols.length]);
-  const [focus, setFocus] = useState([0, 0]);
+  const [focus, setFocus, latest] = useAtOnce([0, 0]);
   const moved = useRef("");
-  const here = [Math.min(focus[0], rows.length - 1), Math.min(focus[1], cols.length - 1)];
+  const within = ([row, col]) => [Math.min(row, rows.length - 1), Math.min(col, cols.length - 1)], here = within(focus);
 
   // What was opened by its address is looked for; what was closed gets the focus again.
   const before = useRef(null);
@@ -72,7 +72,7 @@ export function Grid({ gallery, view, arranged, turns, onTurn, onOpen, onPick, o
     setFocus([Math.min(Math.max(row, 0), rows.length - 1), Math.min(Math.max(col, 0), cols.length - 1)]);
   };
   function keyed(event) {
-    const [row, col] = here, there = at(row, col);
+    const [row, col] = within(latest.current), there = at(row, col);
     if (event.altKey || event.metaKey || event.target.closest("input, select, textarea, button, a, video")) return;
     const keys = {
       ArrowUp: () => go(row - 1, col), ArrowDown: () => go(row + 1, col),

@@ -1,6 +1,6 @@
 // What part of a scroller is in sight, and whether it rests.
 
-import { Component, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact-htm.js";
+import { Component, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 
 const RESTED_MS = 150;
 
@@ -116,6 +116,13 @@ export function useHeldFocus(ref) {
     const now = document.activeElement, place = ref.current.contains(now) && now.closest('[role="gridcell"]');
     if (now === document.body || (place && place.tabIndex !== 0)) focusCell(ref.current);
   });
+}
+
+// A state that can be read before it is drawn: keys may come faster than frames.
+export function useAtOnce(first) {
+  const [drawn, draw] = useState(first), latest = useRef(first);
+  const set = useMemo(() => (next) => { latest.current = next; draw(next); }, []);
+  return [drawn, set, latest];
 }
 
 // The line that has the focus and came from outside of what is drawn: it stays apart until

@@ -7,7 +7,7 @@ import { justified, ratioOf, rowAt } from "./arrange.js";
 import { keyOf } from "./gallery.js";
 import { keysOf } from "./files.js";
 import { said, span } from "./grid.js";
-import { Still, focusCell, useApart, useHeldFocus, useSight } from "./sight.js";
+import { Still, focusCell, useApart, useAtOnce, useHeldFocus, useSight } from "./sight.js";
 
 const GAP = 10, CAPTION = 26, MARGIN_PX = 160;
 
@@ -25,7 +25,7 @@ export function Wall({ gallery, view, cells, onOpen, onPick, opened }) {
     const slots = Math.ceil((box.height + 2 * MARGIN_PX) / wall.lowest) + 1;
     return { slots, screen: box.height, first: Math.max(0, Math.min(rowAt(wall.rows, box.top - MARGIN_PX), wall.rows.length - slots)) };
   }, [wall]);
-  const [focus, setFocus] = useState(0);
+  const [focus, setFocus, latest] = useAtOnce(0);
   const moved = useRef("");
   const here = Math.min(focus, cells.length - 1);
   const rowOf = (index) => wall.rows.findIndex(({ to }) => index < to);
@@ -57,7 +57,7 @@ export function Wall({ gallery, view, cells, onOpen, onPick, opened }) {
     setFocus(Math.min(Math.max(index, 0), cells.length - 1));
   };
   // The tile of another row that is nearest to where this one is.
-  function beside(steps) {
+  function beside(here, steps) {
     const at = rowOf(here), row = wall.rows[at];
     const next = wall.rows[Math.min(Math.max(at + steps, 0), wall.rows.length - 1)];
     const middle = ({ left, width: wide }) => left + wide / 2, from = middle(row.tiles[here - row.from]);
@@ -69,11 +69,12 @@ export function Wall({ gallery, view, cells, onOpen, onPick, opened }) {
   }
   function keyed(event) {
     if (event.altKey || event.metaKey || event.target.closest("input, select, textarea, button, a, video")) return;
+    const here = Math.min(latest.current, cells.length - 1);
     const screen = Math.max(1, Math.floor(sight.screen / (wall.rows[0].height + GAP)));
     const keys = {
       ArrowLeft: () => go(here - 1), ArrowRight: () => go(here + 1),
-      ArrowUp: () => go(beside(-1)), ArrowDown: () => go(beside(1)),
-      PageUp: () => go(beside(-screen)), PageDown: () => go(beside(screen)),
+      ArrowUp: () => go(beside(here, -1)), ArrowDown: () => go(beside(here, 1)),
+      PageUp: () => go(beside(here, -screen)), PageDown: () => go(beside(here, screen)),
       Home: () => go(event.ctrlKey ? 0 : wall.rows[rowOf(here)].from),
       End: () => go(event.ctrlKey ? cells.length - 1 : wall.rows[rowOf(here)].to - 1),
       Enter: () => onOpen(cells[here]),
