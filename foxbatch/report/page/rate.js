@@ -35,7 +35,7 @@ export function Rate({ cell }) {
 // A text that is taken when the person has done with it, not with every letter.
 function Written({ value, write, tall, most, ...more }) {
   const field = useRef(null);
-  useEffect(() => { if (field.current !== document.activeElement) field.current.value = value; }, [value]);
+  useLayoutEffect(() => { if (field.current !== document.activeElement) field.current.value = value; }, [value]);
   const took = () => { if (field.current.value.trim() !== value) write(field.current.value.trim()); };
   const keyed = (event) => { if (event.key === "Enter" && (!tall || event.ctrlKey)) { event.preventDefault(); took(); } };
   const shared = { ref: field, maxlength: most, dir: "auto", onBlur: took, onKeyDown: keyed, ...more };
