@@ -321,10 +321,10 @@ def test_it_opens_and_plays_where_it_is_unpacked(
     page.on("requestfailed", lambda request: wrong.append(request.url))
 
     page.goto((tmp_path / "a folder" / "report.html").as_uri())
-    posters = page.locator(".cell img")
+    posters = page.locator(".cell canvas")
     posters.nth(1).wait_for()
-    images = "[...document.querySelectorAll('.cell img')]"
-    until(page, f"{images}.every((one) => one.naturalWidth > 0)")
+    drawn = "[...document.querySelectorAll('.cell canvas')]"
+    until(page, f"{drawn}.every((one) => one.width > 0)")
     page.locator(".cell .frame").first.hover()
     until(page, "document.querySelector('.cell video')?.duration > 3")
 

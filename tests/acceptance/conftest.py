@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,17 @@ from typing import TypeAlias
 import av
 import httpx
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_mean_something() -> None:
+    """Ignore no signal that whoever started these tests does, as `nohup` and `&` do.
+
+    A process that is started here would, and rightly so: they are passed on.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)):
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

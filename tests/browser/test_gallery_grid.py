@@ -266,8 +266,10 @@ class TestKeys:
         page.locator("[role=gridcell]").first.evaluate(
             """cell => {
                 cell.focus();
-                for (const key of ["ArrowDown", "ArrowDown", "ArrowRight", "Enter"])
-                    cell.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+                const keys = ["ArrowDown", "ArrowDown", "ArrowRight", "Enter"];
+                for (const key of keys)
+                    cell.dispatchEvent(
+                        new KeyboardEvent("keydown", {key, bubbles: true}));
             }"""
         )
 
