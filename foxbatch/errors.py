@@ -214,6 +214,12 @@ class InvalidError(FoxbatchError):
         self.problems = problems
 
 
+class UnreachableError(FoxbatchError):
+    """The service gave no answer that helps. Nothing was changed."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
 class RunDirError(FoxbatchError):
     """The run directory cannot be used. What is in it was not changed."""
 

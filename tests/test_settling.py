@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -13,7 +14,8 @@ import pytest
 from foxbatch import api, canonical
 from foxbatch.cli._options import complete_held
 from foxbatch.cli.settle import settle_command
-from foxbatch.errors import UsageError
+from foxbatch.clock import SystemClock
+from foxbatch.errors import UnreachableError, UsageError
 from foxbatch.events import SubmitSettled
 from foxbatch.ledger import read_facts
 from tests.cli import Type
@@ -140,6 +142,65 @@ async def test_several_decisions_are_written_together_or_not_at_all(
     with pytest.raises(UsageError):
         await api.settle_all(run_dir, [mine, other], options=OPTIONS)
 
+    assert len(api.held(run_dir)) == 2
+
+
+class Hurried(SystemClock):
+    """Waits for nothing, and remembers for how long it should have."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        await super().sleep(0)
+
+
+def away(folder: Path, when: str) -> api.RunOptions:
+    """Return options for a service that answers questions with 502 at that time."""
+    plan = folder / "away.yaml"
+    plan.write_text(
+        "foxbatch: 1\ntitle: Away\nrules:\n  - name: away\n    on: query\n"
+        f"    when: {when}\n    do: {{answer: {{status: 502, form: html}}}}\n"
+    )
+    return replace(OPTIONS, faults=str(plan))
+
+
+async def test_a_service_that_does_not_help_now_is_asked_again(
+    run_dir: Path, tmp_path: Path
+) -> None:
+    clock, options = Hurried(), away(tmp_path, "{first: 2}")
+
+    settled = await api.settle(
+        run_dir,
+        held(run_dir, "one").job,
+        "task",
+        task=unclaimed(run_dir)["one"],
+        options=options,
+        clock=clock,
+    )
+
+    assert settled.decision == "task"
+    assert clock.waits == [0.5, 1.0]
+
+
+async def test_nothing_is_decided_while_the_service_is_away(
+    run_dir: Path, tmp_path: Path
+) -> None:
+    clock, options = Hurried(), away(tmp_path, "{}")
+
+    with pytest.raises(UnreachableError, match="now: status 502") as refused:
+        await api.settle(
+            run_dir,
+            held(run_dir, "one").job,
+            "task",
+            task=unclaimed(run_dir)["one"],
+            options=options,
+            clock=clock,
+        )
+
+    assert refused.value.exit_code == 8
+    assert len(clock.waits) == 3
     assert len(api.held(run_dir)) == 2
 
 

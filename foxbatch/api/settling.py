@@ -30,7 +30,7 @@ from foxbatch.client import (
     usable_task_id,
 )
 from foxbatch.clock import Clock, SystemClock, from_text
-from foxbatch.errors import FoxbatchError, UsageError
+from foxbatch.errors import FoxbatchError, UnreachableError, UsageError
 from foxbatch.events import Decision, RunEnded, SubmitSettled, TaskId
 from foxbatch.ledger import (
     DirLock,
@@ -46,6 +46,7 @@ from foxbatch.state import Attempt, BatchState, JobState
 
 _log = logging.getLogger(__name__)
 
+_ASK_AGAIN_S = (0.5, 1.0, 2.0)  # where a question about a task came to nothing
 _PATIENCE_S = 5.0  # for what is evidence and no more
 _EARLIEST = timedelta(minutes=-2)
 _LATEST = timedelta(minutes=10)
@@ -118,6 +119,7 @@ async def settle(
 
     Raises:
         UsageError: There is no such held job, or the task cannot be its.
+        UnreachableError: The service does not say whether the task can be its.
         RunDirError: The run directory cannot be used.
     """
     ruling = Ruling(job=job, decision=decision, task=task)
@@ -178,6 +180,7 @@ async def look_up(
 
     Raises:
         UsageError: There is no such job or task, or the task cannot be the job's.
+        UnreachableError: The service does not say.
     """
     place = Place(run_dir)
     state = read_folder(place.ledger).state
@@ -292,10 +295,15 @@ class _Looker:
             )
         provider = provider_of(self.place, self.state)
         outcome = await self._ask(provider, wanted)
+        if isinstance(outcome, PollTrouble):
+            raise UnreachableError(
+                f"the service does not show task {wanted} now: {outcome.reason}",
+                hint="Nothing was decided. Type the same command again later.",
+            )
         if not isinstance(outcome, TaskSeen):
             raise UsageError(
                 f"the service does not show task {wanted}: {_said(outcome)}",
-                hint="Check the id; when the service is out of reach, try again later.",
+                hint="Check the id.",
             )
         _check_time(case.attempt, outcome.view)
         _check_model(case.known, outcome.view, provider)
@@ -328,7 +336,13 @@ class _Looker:
 
     async def _ask(self, provider: Provider, task: TaskId) -> PollOutcome:
         async with self._reached(provider) as client:
-            return await client.poll(task)
+            outcome = await client.poll(task)
+            for wait_s in _ASK_AGAIN_S:
+                if not isinstance(outcome, PollTrouble):
+                    break
+                await self.clock.sleep(wait_s)
+                outcome = await client.poll(task)
+            return outcome
 
     @asynccontextmanager
     async def _reached(self, provider: Provider) -> AsyncIterator[ServiceClient]:
@@ -344,14 +358,10 @@ class _Looker:
                 yield client
 
 
-def _said(outcome: TaskMissing | PollTrouble | PollDenied) -> str:
-    match outcome:
-        case TaskMissing():
-            return "it does not know it"
-        case PollTrouble():
-            return outcome.reason
-        case PollDenied():
-            return f"HTTP {outcome.status}: {outcome.message}"
+def _said(outcome: TaskMissing | PollDenied) -> str:
+    if isinstance(outcome, TaskMissing):
+        return "it does not know it"
+    return f"HTTP {outcome.status}: {outcome.message}"
 
 
 def _check_time(attempt: Attempt, view: TaskView) -> None:
