@@ -25,6 +25,7 @@ from foxbatch.errors import (
     RunDirLockedError,
     Severity,
     TransitionError,
+    UnreachableError,
     UsageError,
     most_urgent,
 )
@@ -42,6 +43,7 @@ WRONG = Problem(
 EVERY_ERROR = [
     FoxbatchError("it broke", hint="Mend it."),
     TransitionError("impossible"),
+    UnreachableError("no answer", hint="Later."),
     UsageError("what?", hint="Say it again."),
     KeyUnusableError("no key"),
     MissingExtraError("the report", "media"),
