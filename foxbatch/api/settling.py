@@ -16,7 +16,13 @@ import msgspec
 from foxbatch.access import SANDBOX_ORIGIN
 from foxbatch.account import NOT_PROOF, Charge
 from foxbatch.api.evidence import HeldJob, held_attempts, held_in, maybe_alive
-from foxbatch.api.place import Place, check_origin, provider_of, starts
+from foxbatch.api.place import (
+    Place,
+    check_origin,
+    last_manifest,
+    provider_of,
+    starts,
+)
 from foxbatch.api.provenance import start_fact
 from foxbatch.api.service import RunOptions, known_access, reached
 from foxbatch.client import (
@@ -39,6 +45,7 @@ from foxbatch.ledger import (
     new_run_id,
     read_folder,
 )
+from foxbatch.pace import Pacer
 from foxbatch.processes import this_process
 from foxbatch.provider import Provider
 from foxbatch.results import records, write_jsonl
@@ -335,12 +342,15 @@ class _Looker:
         return remembers and not live_runs(self.state, place.path, here=here)
 
     async def _ask(self, provider: Provider, task: TaskId) -> PollOutcome:
+        last = last_manifest(self.place, self.state)
+        limits = last.limits(provider.limits) if last else provider.limits
+        gap_s = Pacer(limits.requests_per_second).gap_s
         async with self._reached(provider) as client:
             outcome = await client.poll(task)
             for wait_s in _ASK_AGAIN_S:
                 if not isinstance(outcome, PollTrouble):
                     break
-                await self.clock.sleep(wait_s)
+                await self.clock.sleep(max(wait_s, gap_s))
                 outcome = await client.poll(task)
             return outcome
 

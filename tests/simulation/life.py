@@ -23,6 +23,7 @@ from foxbatch.api.wanted import Wanted
 from foxbatch.errors import (
     RunDirError,
     RunDirLockedError,
+    UnreachableError,
     UsageError,
 )
 from foxbatch.events import Event
@@ -398,7 +399,7 @@ class World:
                     options=api.RunOptions(environ={}),
                     clock=self.clock,
                 )
-            except UsageError as error:
+            except (UnreachableError, UsageError) as error:
                 self.story.tell(f"--- refused: {error}")
 
         live = Live(may_buy=False, max_new=0)
