@@ -552,9 +552,8 @@ def decode(line: bytes) -> Event:
 def _share(event: Event) -> None:
     """Let equal texts of several facts be one object: half of a ledger is ids."""
     for name in _SHARED[type(event)]:
-        text = getattr(event, name)
-        if text is not None:
-            msgspec.structs.force_setattr(event, name, intern(text))
+        text = intern(getattr(event, name))
+        msgspec.structs.force_setattr(event, name, text)
 
 
 def _unreadable(line: bytes, error: ValueError) -> ValueError:
