@@ -99,6 +99,8 @@ REFUSED = SubmitRefused(
 UNKNOWN = SubmitUnknown(
     job=JOB, attempt=FIRST, why="no answer", reply="<html>", headers={"cf-ray": "2"}
 )
+BUY_AGAIN = SubmitSettled(job=JOB, attempt=FIRST, decision="buy_again")
+WRITE_OFF = SubmitSettled(job=JOB, attempt=FIRST, decision="write_off")
 SETTLED = SubmitSettled(
     job=JOB, attempt=FIRST, decision="task", task=TASK, who="Ada", why="seen there"
 )

@@ -14,13 +14,13 @@ from foxbatch.events import (
     Event,
     RunId,
     SubmitIntended,
-    SubmitSettled,
     word,
 )
 from foxbatch.lifecycle import TRANSITIONS, Lane, Stage, next_stage
 from tests.facts import (
     ACCEPTED,
     ARTIFACT,
+    BUY_AGAIN,
     ENDED,
     FAILED,
     FIRST,
@@ -38,11 +38,10 @@ from tests.facts import (
     SUCCEEDED,
     UNKNOWN,
     WATCH_ENDED,
+    WRITE_OFF,
 )
 
 INTENDED = SubmitIntended(job=JOB, attempt=FIRST)
-BUY_AGAIN = SubmitSettled(job=JOB, attempt=FIRST, decision="buy_again")
-WRITE_OFF = SubmitSettled(job=JOB, attempt=FIRST, decision="write_off")
 
 
 EVERY_STEP: Mapping[str, Event] = {

@@ -33,6 +33,7 @@ from foxbatch.state import (
 from tests.facts import (
     ACCEPTED,
     ARTIFACT,
+    BUY_AGAIN,
     ENDED,
     FAILED,
     FIRST,
@@ -51,6 +52,7 @@ from tests.facts import (
     TASK,
     UNKNOWN,
     WATCH_ENDED,
+    WRITE_OFF,
     at,
     file_of,
     stamped,
@@ -58,8 +60,6 @@ from tests.facts import (
 
 INTENDED = SubmitIntended(job=JOB, attempt=FIRST)
 AGAIN = SubmitIntended(job=JOB, attempt=SECOND, after=FIRST, why="retry")
-BUY_AGAIN = SubmitSettled(job=JOB, attempt=FIRST, decision="buy_again")
-WRITE_OFF = SubmitSettled(job=JOB, attempt=FIRST, decision="write_off")
 LATER_FIRST = AttemptId(f"{LATER_RUN}-1")
 REMOTE_FAILED = StatusSeen(job=JOB, attempt=FIRST, status="failed", state="failed")
 
