@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from foxbatch.canonical import Json
 from foxbatch.events import AccountSeen, AttemptId, JobPlanned
-from foxbatch.prices import estimate
+from foxbatch.prices import estimate, prices
 from foxbatch.state import Attempt, BatchState, key_of
 
 NOT_PROOF = "This is evidence and no proof: others may use the same key."
@@ -233,7 +233,8 @@ def _moment(attempt: Attempt) -> str:
 
 def _price(state: BatchState, doubtful: Sequence[Attempt]) -> float | None:
     plans = [state.jobs[attempt.job].planned for attempt in doubtful]
-    thought = estimate([plan for plan in plans if plan is not None], state)
+    wanted = [plan for plan in plans if plan is not None]
+    thought = estimate(wanted, prices(state))
     usual = {line.price.usual for line in thought.lines if line.price is not None}
     if thought.unpriced or thought.jobs < len(doubtful) or len(usual) != 1:
         return None

@@ -34,7 +34,15 @@ from typing import NamedTuple
 
 from foxbatch.events import AttemptId, JobPlanned, RunId
 from foxbatch.policy import Budget, Per
-from foxbatch.prices import Estimate, Shape, amount_of, price_shape, reserved
+from foxbatch.prices import (
+    Estimate,
+    Price,
+    Shape,
+    amount_of,
+    price_of,
+    price_shape,
+    reserved,
+)
 from foxbatch.state import Attempt, BatchState
 
 
@@ -169,7 +177,8 @@ class Purse:
         self._run = run
         self._charges: dict[str, Charge] = {}
         self._tallies: dict[tuple[Per, str], _Tally] = {}
-        self._amounts: dict[Shape, dict[AttemptId, Decimal]] = defaultdict(dict)
+        self._reserved: dict[AttemptId, Decimal] = {}
+        self._amounts: dict[Shape, Counter[Decimal]] = defaultdict(Counter)
         self._price: dict[Shape, Decimal] = {}
         self._under_way: Counter[Shape] = Counter()
         self._numbers = count(1)
@@ -188,18 +197,34 @@ class Purse:
         known = self._price.get(shape)
         return None if known is None else float(known)
 
+    @property
+    def prices(self) -> dict[Shape, Price]:
+        """The price of every shape that was bought, from what was reserved."""
+        return {shape: price_of(some) for shape, some in self._amounts.items() if shape}
+
     def hear(self, attempt: Attempt, shape: Shape) -> None:
         """Take in what is known of *attempt* now."""
         self._enter(attempt.id, charge_of(attempt, shape))
-        amount, amounts = reserved(attempt), self._amounts[shape]
-        if amount is None:
+        amount, before = reserved(attempt), self._reserved.get(attempt.id)
+        if amount is None or amount == before:
             return
-        before = amounts.get(attempt.id, amount)
-        amounts[attempt.id] = amount
-        if amount < before:
-            self._price[shape] = max(amounts.values())
-        else:
-            self._price[shape] = max(amount, self._price.get(shape, amount))
+        amounts = self._amounts[shape]
+        self._reserved[attempt.id] = amount
+        amounts[amount] += 1
+        self._price[shape] = max(amount, self._price.get(shape, amount))
+        if before is not None:
+            amounts[before] -= 1
+            if not amounts[before]:
+                del amounts[before]
+                self._price[shape] = max(amounts)
+
+    def forget(self, attempt: AttemptId) -> None:
+        """Count *attempt* from here on for what it counts for now.
+
+        A long run does not keep in mind what each of its jobs took.
+        """
+        self._charges.pop(attempt, None)
+        self._reserved.pop(attempt, None)
 
     def spending(self, at: str) -> tuple[Spending, ...]:
         """Return how much of each budget is used at the moment *at*."""

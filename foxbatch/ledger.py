@@ -308,12 +308,13 @@ def _lines(path: Path, start: int) -> Iterator[tuple[bytes, bool]]:
                 for line in lines:
                     yield line, False
     except OSError as error:
-        raise _cannot_read(path, error) from error
+        raise cannot_read(path, error) from error
     if kept:
         yield kept, True
 
 
-def _cannot_read(path: Path, error: OSError) -> LedgerError:
+def cannot_read(path: Path, error: OSError) -> LedgerError:
+    """Return what to say of a ledger that the system does not let us read."""
     return LedgerError(
         f"{path} cannot be read: {error.strerror or error}",
         hint="Make it readable for this user and type the same command again.",
@@ -394,7 +395,7 @@ def ledger_files(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise _cannot_read(folder, error) from error
+        raise cannot_read(folder, error) from error
 
 
 class DirLock:

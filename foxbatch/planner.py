@@ -24,7 +24,7 @@ from foxbatch.events import (
 )
 from foxbatch.matrix import Job
 from foxbatch.policy import Order, RetryPolicy
-from foxbatch.prices import Estimate, estimate
+from foxbatch.prices import Estimate, estimate, prices
 from foxbatch.state import Attempt, BatchState, JobState, Phase
 
 
@@ -309,7 +309,7 @@ def plan(
     orphans = [s for s in state.jobs.values() if s.id not in names and s.planned]
     jobs += [_orphan(known, live) for known in orphans]
     buys = [job.wanted for job in jobs if job.action in BUYS]
-    return Plan(tuple(jobs), estimate(buys, state))
+    return Plan(tuple(jobs), estimate(buys, prices(state)))
 
 
 def collection(state: BatchState, live: Container[RunId] = ()) -> Plan:

@@ -83,21 +83,23 @@ def amount_of(credits_: float | None) -> Decimal | None:
 
 def prices(state: BatchState) -> dict[Shape, Price]:
     """Return the price of every shape that was bought, from what was reserved."""
-    seen: dict[Shape, list[Decimal]] = defaultdict(list)
+    seen: dict[Shape, Counter[Decimal]] = defaultdict(Counter)
     for known in state.jobs.values():
         for attempt in known.attempts.values():
             amount = reserved(attempt)
             if amount is not None and known.planned is not None:
-                seen[price_shape(known.planned)].append(amount)
-    return {
-        shape: Price(
-            low=float(min(amounts)),
-            usual=float(statistics.median(amounts)),
-            high=float(max(amounts)),
-            measured=len(amounts),
-        )
-        for shape, amounts in seen.items()
-    }
+                seen[price_shape(known.planned)][amount] += 1
+    return {shape: price_of(amounts) for shape, amounts in seen.items()}
+
+
+def price_of(amounts: Counter[Decimal]) -> Price:
+    """Return the price that *amounts* make, counted as often as each was reserved."""
+    return Price(
+        low=float(min(amounts)),
+        usual=float(statistics.median(amounts.elements())),
+        high=float(max(amounts)),
+        measured=amounts.total(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class Estimate:
     def part(self, wanted: Iterable[JobPlanned]) -> Estimate:
         """Return what some of the purchases are thought to cost."""
         known = {price_shape(line.example): line.price for line in self.lines}
-        return _estimate(wanted, known)
+        return estimate(wanted, known)
 
 
 def _sum(parts: Iterable[tuple[float, int]]) -> float:
@@ -157,14 +159,13 @@ def _sum(parts: Iterable[tuple[float, int]]) -> float:
     return float(sum(Decimal(repr(price)) * number for price, number in parts))
 
 
-def estimate(wanted: Iterable[JobPlanned], state: BatchState) -> Estimate:
-    """Return what buying *wanted* is thought to cost; most jobs first."""
-    return _estimate(wanted, prices(state))
-
-
-def _estimate(
+def estimate(
     wanted: Iterable[JobPlanned], known: Mapping[Shape, Price | None]
 ) -> Estimate:
+    """Return what buying *wanted* is thought to cost at *known* prices.
+
+    The shape with most jobs is first.
+    """
     examples: dict[Shape, JobPlanned] = {}
     shapes: Counter[Shape] = Counter()
     for job in wanted:

@@ -240,12 +240,14 @@ class Ran:
         facts: What it recorded, in order.
         state: What all files of the folder say, read from the disk.
         governor: As the run left it.
+        book: What it had in mind at its end.
     """
 
     outcome: Outcome
     facts: list[Event]
     state: BatchState
     governor: Governor
+    book: Book
 
     @property
     def phases(self) -> dict[Phase, int]:
@@ -342,7 +344,7 @@ class World:
                     )
         finally:
             writer.close()
-        return Ran(outcome, facts, self.reading().state, bench.governor)
+        return Ran(outcome, facts, self.reading().state, bench.governor, book)
 
     def plan(self, jobs: list[JobPlanned], state: BatchState) -> Plan:
         """Return what a run would do, in declared order."""

@@ -168,7 +168,7 @@ class TestPrice:
     def test_is_told_by_shape_the_most_jobs_first(self) -> None:
         state = state_of(JOB, intended(), accepted(28))
 
-        found = estimate([LONG, JOB, OTHER], state)
+        found = estimate([LONG, JOB, OTHER], prices(state))
 
         assert [(line.jobs, line.price) for line in found.lines] == [
             (2, Price(28, 28, 28, 1)),
@@ -177,7 +177,7 @@ class TestPrice:
         assert (found.credits, found.most, found.unpriced) == (56, 56, 1)
 
     def test_of_a_part_is_that_of_the_whole(self) -> None:
-        whole = estimate([LONG, JOB], state_of(JOB, intended(), accepted(28)))
+        whole = estimate([LONG, JOB], prices(state_of(JOB, intended(), accepted(28))))
 
         part = whole.part([OTHER])
 
@@ -375,6 +375,16 @@ class TestPurse:
         purse = Purse([Budget(credits=50)], state, RUN)
 
         assert [one.credits for one in purse.spending(AT)] == [28]
+        assert purse.prices == {}
+
+    def test_counts_what_it_has_forgotten(self) -> None:
+        purse = purse_of(intended(), accepted(28), credits_=100)
+
+        purse.forget(FIRST)
+        purse.hear(attempt_of(intended(OTHER, SECOND), accepted(20)), SHAPE)
+
+        assert [one.credits for one in purse.spending(AT)] == [48]
+        assert purse.prices == {SHAPE: Price(20, 24, 28, 2)}
 
     def test_keeps_to_several_budgets(self) -> None:
         budgets = [Budget(credits=1000), Budget(credits=30, per="run")]
@@ -571,8 +581,12 @@ class Buying(RuleBasedStateMachine):
         self.open[attempt] = (ticket, job)
 
     @precondition(lambda self: self.open)
-    @rule(index=st.integers(0), answer=st.sampled_from(["yes", "no", "lost", "silent"]))
-    def answer(self, index: int, answer: str) -> None:
+    @rule(
+        index=st.integers(0),
+        answer=st.sampled_from(["yes", "no", "lost", "silent"]),
+        forgets=st.booleans(),
+    )
+    def answer(self, index: int, answer: str, forgets: bool) -> None:
         attempt = sorted(self.open)[index % len(self.open)]
         ticket, job = self.open.pop(attempt)
         price = next(p for j, p in KINDS.values() if j is job)
@@ -589,10 +603,12 @@ class Buying(RuleBasedStateMachine):
             case _:
                 self.record(SubmitUnknown(job=job.job, attempt=attempt, why="lost"))
         self.purse.close(ticket)
+        if forgets and answer != "yes":
+            self.purse.forget(attempt)
 
     @precondition(lambda self: self.running)
-    @rule(succeeds=st.booleans())
-    def end(self, succeeds: bool) -> None:
+    @rule(succeeds=st.booleans(), forgets=st.booleans())
+    def end(self, succeeds: bool, forgets: bool) -> None:
         attempt, job = self.running.pop()
         if succeeds:
             self.record(JobSucceeded(job=job.job, attempt=attempt))
@@ -600,6 +616,8 @@ class Buying(RuleBasedStateMachine):
             self.record(
                 JobFailed(job=job.job, attempt=attempt, error_class="x", credits=0)
             )
+        if forgets:
+            self.purse.forget(attempt)
 
     @rule(hours=st.sampled_from([1, 13, 24 * 8, 24 * 40]))
     def wait(self, hours: int) -> None:
@@ -638,6 +656,7 @@ class Buying(RuleBasedStateMachine):
         for ticket, job in self.tickets:
             again.reserve(job, ticket.charge.at)
         assert again.spending(self.at) == self.purse.spending(self.at)
+        assert again.prices == self.purse.prices == prices(self.state)
 
 
 Buying.TestCase.settings = settings(max_examples=120, stateful_step_count=40)

@@ -40,7 +40,7 @@ from foxbatch.planner import (
     plan,
 )
 from foxbatch.policy import RetryPolicy
-from foxbatch.prices import Estimate, estimate, price_shape
+from foxbatch.prices import Estimate, estimate, price_shape, prices
 from foxbatch.provider import load_provider
 from foxbatch.state import BatchState, Phase
 from tests.matrices import read
@@ -293,20 +293,20 @@ class TestPlan:
 
 class TestEstimate:
     def test_is_the_median_of_what_was_reserved_for_the_same_shape(self) -> None:
-        prices = (10.0, 20.0, 90.0)
+        reserved = (10.0, 20.0, 90.0)
         facts = [
             fact
-            for number, (job, price) in enumerate(zip(OTHERS, prices, strict=False))
+            for number, (job, price) in enumerate(zip(OTHERS, reserved, strict=False))
             for fact in bought(job, number, price)
         ]
 
-        found = estimate([JOB, JOB], state_of(*facts))
+        found = estimate([JOB, JOB], prices(state_of(*facts)))
 
         assert (found.jobs, found.credits, found.unpriced) == (2, 40.0, 0)
         assert (found.most, found.measured) == (180.0, 3)
 
     def test_what_was_never_bought_has_no_price(self) -> None:
-        found = estimate([JOB], state_of(*OTHERS))
+        found = estimate([JOB], prices(state_of(*OTHERS)))
 
         assert (found.jobs, found.credits, found.unpriced) == (1, 0.0, 1)
 

@@ -41,6 +41,7 @@ from foxbatch.results import (
     write_csv,
     write_jsonl,
 )
+from foxbatch.results.record import flagged
 from foxbatch.state import Phase
 from tests.runner_harness import RUN, World, many, state_of
 
@@ -451,6 +452,23 @@ class TestJsonLines:
         write_jsonl([record_of(JOB)], path)
 
         assert len(path.read_text().splitlines()) == 1
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_the_lines_are_flagged_however_many_there_are(self, tmp_path: Path) -> None:
+        models = ("veo-9", "veo-8", "veo-9", None)
+        stories = [
+            [*STORY[:3], msgspec.structs.replace(RESULTS, reported_model=model), DONE]
+            for model in models
+        ]
+        some = [record_of(*story) for story in stories] * 400
+        path = tmp_path / "results.jsonl"
+
+        write_jsonl((record for record in some), path)
+
+        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+        expected = [json.dumps(record.to_json()) for record in flagged(some)]
+        assert lines == list(map(json.loads, expected))
+        assert path.stat().st_size > 1 << 20
         assert list(tmp_path.iterdir()) == [path]
 
     def test_a_disk_that_refuses_is_an_error_of_our_own(self, tmp_path: Path) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
-from foxbatch.api.summary import code_of_others, left_elsewhere, loud
+from foxbatch.api.summary import Digest, code_of_others, left_elsewhere
 from foxbatch.errors import ExitCode
 from foxbatch.events import EXPIRED, Event, JobFailed, SubmitIntended
 from foxbatch.planner import Action, Elsewhere, Plan, PlannedJob
 from foxbatch.prices import Estimate
-from foxbatch.results import records
-from foxbatch.state import Attempt, Phase, fold
+from foxbatch.results import in_order
+from foxbatch.state import Attempt, JobState, Phase, fold
 from tests.facts import ACCEPTED, FIRST, JOB, PLANNED, RESULTS, RUN, file_of
 
 INTENDED = SubmitIntended(job=JOB, attempt=FIRST)
@@ -18,8 +20,13 @@ GONE = JobFailed(job=JOB, attempt=FIRST, error_class=EXPIRED, message="too late"
 
 
 def told(*facts: Event) -> list[str]:
-    state = fold(file_of(RUN, facts))
-    return loud(state, (), records(state), {})
+    return said_of(in_order(fold(file_of(RUN, facts))))
+
+
+def said_of(jobs: Iterable[JobState]) -> list[str]:
+    digest = Digest(names={})
+    list(digest.records(jobs))
+    return digest.loud(())
 
 
 def test_results_that_were_gone_come_with_what_can_be_done() -> None:
@@ -34,7 +41,7 @@ def test_results_that_were_gone_come_with_what_can_be_done() -> None:
 def test_of_many_such_results_the_first_are_named() -> None:
     state = fold(file_of(RUN, [PLANNED, INTENDED, ACCEPTED, RESULTS, GONE]))
 
-    (said,) = loud(state, (), records(state) * 5, {})
+    (said,) = said_of([*in_order(state)] * 5)
 
     assert "a dune at night, a dune at night, a dune at night and 2 more were" in said
 

@@ -12,7 +12,7 @@ from foxbatch.api.place import Place
 from foxbatch.canonical import Digest, JobId, Json
 from foxbatch.events import JobPlanned
 from foxbatch.ledger import read_folder
-from foxbatch.prices import estimate
+from foxbatch.prices import estimate, prices
 from foxbatch.processes import is_gone, this_process, under_one_kernel
 from foxbatch.state import Attempt, BatchState, JobState, Phase
 
@@ -150,5 +150,5 @@ def _digest(planned: JobPlanned) -> Digest:
 
 
 def _price(planned: JobPlanned, state: BatchState) -> float | None:
-    thought = estimate([planned], state)
+    thought = estimate([planned], prices(state))
     return None if thought.unpriced else thought.credits

@@ -20,7 +20,7 @@ from foxbatch.api.elsewhere import look_elsewhere, whose
 from foxbatch.api.evidence import maybe_alive, rises
 from foxbatch.api.place import Place, default_run_dir, starts
 from foxbatch.api.service import RunOptions
-from foxbatch.api.summary import loud
+from foxbatch.api.summary import Digest
 from foxbatch.api.wanted import Notice, Wanted, checked_jobs
 from foxbatch.budget import Purse, Spending
 from foxbatch.canonical import JobId, Json
@@ -32,7 +32,7 @@ from foxbatch.ledger import LedgerReading, live_runs, read_folder
 from foxbatch.planner import Choice, Plan, as_planned
 from foxbatch.policy import Budget
 from foxbatch.processes import this_process
-from foxbatch.results import Failure, Record, failure_of, records
+from foxbatch.results import Failure, Record, failure_of, in_order, records
 from foxbatch.state import BatchState, JobState, Phase
 
 _TOO_MANY = ("rate", "concurrency")
@@ -260,7 +260,8 @@ def status(run_dir: Path, *, clock: Clock | None = None) -> Status:
     reading = read_ledger(run_dir)
     state = reading.state
     alive = live(state, run_dir)
-    found = records(state, live=alive)
+    digest = Digest(names=reading.names)
+    found = list(digest.records(in_order(state), live=alive))
     jobs = tuple(_job_status(state.jobs[record.job], state, alive) for record in found)
     now = (clock or SystemClock()).now()
     soon = now + timedelta(hours=AT_RISK_H)
@@ -270,7 +271,7 @@ def status(run_dir: Path, *, clock: Clock | None = None) -> Status:
         jobs=jobs,
         running_pid=next(iter(alive.values()), None),
         at_risk=tuple(job for job in jobs if _is_at_risk(job, soon)),
-        problems=tuple(loud(state, reading.torn, found, reading.names)),
+        problems=tuple(digest.loud(reading.torn)),
         slowed=_slowed(state),
         spent=spent,
         budgets=budgets,

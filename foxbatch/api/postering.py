@@ -18,7 +18,7 @@ PATIENCE_S = 3.0
 """How long after the first download nothing is made: a run that ends sooner leaves it
 to the report, as a process for it would cost more than it saves."""
 
-_MOST_WAITING = 10_000
+_MOST_WAITING = 1_000
 
 
 class PosterAudience:

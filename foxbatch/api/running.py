@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
@@ -22,27 +22,25 @@ from foxbatch.api.beginning import (
 )
 from foxbatch.api.choosing import unmatched
 from foxbatch.api.elsewhere import look_elsewhere, same_origin, take_over
+from foxbatch.api.errand import Errand, to_collect, to_run
 from foxbatch.api.place import (
     Place,
     check_origin,
-    default_run_dir,
-    last_manifest,
-    provider_of,
     starts,
 )
 from foxbatch.api.provenance import start_fact
 from foxbatch.api.service import RunOptions, known_access, reached
 from foxbatch.api.summary import RunSummary
-from foxbatch.api.telling import command, reason
+from foxbatch.api.telling import reason
 from foxbatch.api.wanted import Notice, Wanted, checked_jobs
 from foxbatch.artifacts import Store
 from foxbatch.budget import Projection, Purse
-from foxbatch.canonical import Digest, JobId
+from foxbatch.canonical import JobId
 from foxbatch.client import ServiceClient, without_secrets
 from foxbatch.clock import Clock, SystemClock, to_text
 from foxbatch.durable import network_file_system
 from foxbatch.errors import UsageError, most_urgent
-from foxbatch.events import JobPlanned, ManifestRef, Origin, RunId, RunStarted
+from foxbatch.events import JobPlanned, Origin, RunId, RunStarted
 from foxbatch.experience import durations
 from foxbatch.forecast import Forecast
 from foxbatch.governor import Governor
@@ -52,45 +50,23 @@ from foxbatch.ledger import (
     new_run_id,
     read_folder,
 )
+from foxbatch.ledger_index import LedgerIndex
 from foxbatch.pace import PaceChange
 from foxbatch.planner import (
     BUYS,
     Action,
     Elsewhere,
     Plan,
-    as_planned,
     collection,
     is_news,
     local_files,
     plan as plan_jobs,
 )
-from foxbatch.policy import Accept, Budget, Limits, Order, PollPolicy, RetryPolicy
+from foxbatch.policy import Budget
 from foxbatch.prices import canaries, prices
-from foxbatch.provider import Provider
-from foxbatch.results import Record, records, write_jsonl
+from foxbatch.results import in_order, write_jsonl
 from foxbatch.runner import Bench, Book, Gate, GoOn, Outcome, StopButton, run_batch
 from foxbatch.state import Phase
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """What a run is for: a manifest's jobs, or whatever a directory holds."""
-
-    place: Place
-    folder: Path
-    name: str
-    provider: Provider
-    wanted: tuple[JobPlanned, ...] | None
-    manifests: tuple[ManifestRef, ...]
-    kept: Mapping[Digest, bytes]
-    limits: Limits
-    retry: RetryPolicy
-    poll: PollPolicy
-    budget: Budget
-    accept: Accept
-    order: Order
-    command: str
-    overrides: tuple[str, ...] = ()
 
 
 async def run(
@@ -127,35 +103,14 @@ async def run(
         RunDirError: The run directory is locked, damaged, or somebody else's.
     """
     options = options or RunOptions()
-    manifest = wanted.manifest
-    jobs = checked_jobs(wanted, notice)
-    place = Place(options.out or default_run_dir(wanted))
-    shown = str(manifest.path or "-")
-    task = _Task(
-        place=place,
-        folder=manifest.directory,
-        name=manifest.name,
-        provider=wanted.provider,
-        wanted=tuple(as_planned(job, manifest.sha256) for job in jobs),
-        manifests=(
-            ManifestRef(sha256=manifest.sha256, name=manifest.name, path=shown),
-        ),
-        kept={manifest.sha256: manifest.content},
-        limits=manifest.limits(wanted.provider.limits),
-        retry=manifest.retry,
-        poll=manifest.poll,
-        budget=manifest.budget,
-        accept=manifest.accept,
-        order=manifest.order,
-        command=command(wanted, options),
-        overrides=manifest.overrides,
-    )
-    for error in unmatched(options.choice, task.wanted or ()):
+    errand = to_run(wanted, options, checked_jobs(wanted, notice))
+    for error in unmatched(options.choice, errand.wanted or ()):
         raise error
+    place = errand.place
     place.check(home=None if options.out else place.path.parent.parent)
     with DirLock(place.path):
         started = _Run(
-            task,
+            errand,
             options,
             audience,
             confirm=confirm,
@@ -186,26 +141,8 @@ async def collect(
     place = Place(run_dir)
     place.check()
     with DirLock(place.path):
-        state = read_folder(place.ledger).state
-        provider, last = provider_of(place, state), last_manifest(place, state)
-        task = _Task(
-            place=place,
-            folder=run_dir,
-            name=run_dir.resolve().name,
-            provider=provider,
-            wanted=None,
-            manifests=(),
-            kept={},
-            limits=last.limits(provider.limits) if last else provider.limits,
-            # What failed is not bought again here, whatever the manifest says.
-            retry=replace(last.retry, attempts=1) if last else RetryPolicy(),
-            poll=last.poll if last else PollPolicy(),
-            budget=Budget(jobs=0),
-            accept=last.accept if last else Accept(),
-            order="declared",
-            command="",
-        )
-        started = _Run(task, options, audience, stop=stop, clock=clock)
+        errand = to_collect(place, read_folder(place.ledger).state)
+        started = _Run(errand, options, audience, stop=stop, clock=clock)
         return await started.carry_out()
 
 
@@ -214,7 +151,7 @@ class _Run:
 
     def __init__(
         self,
-        task: _Task,
+        errand: Errand,
         options: RunOptions,
         audience: Sequence[Audience],
         *,
@@ -223,17 +160,17 @@ class _Run:
         stop: StopButton | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._task = task
+        self._errand = errand
         self._options = options
         self._audience = audience
         self._confirm = confirm
         self._go_on: GoOn = go_on or self._agreed
         self._most = Budget(credits=options.max_credits, per="run")
-        self._budgets = (task.budget, self._most)
+        self._budgets = (errand.budget, self._most)
         self._stop = stop or StopButton()
         self._clock = clock or SystemClock()
         self._began = self._clock.monotonic()
-        self._reading = read_folder(task.place.ledger)
+        self._reading = read_folder(errand.place.ledger)
         self._elsewhere: dict[JobId, Elsewhere] = {}
         self._plan = self._make_plan()
 
@@ -241,15 +178,15 @@ class _Run:
         return self._options.yes
 
     def _make_plan(self) -> Plan:
-        task, state = self._task, self._reading.state
-        if task.wanted is None:
+        errand, state = self._errand, self._reading.state
+        if errand.wanted is None:
             return collection(state)
         choice = self._options.choice
         return plan_jobs(
-            task.wanted,
+            errand.wanted,
             state,
-            retry=task.retry,
-            order=task.order,
+            retry=errand.retry,
+            order=errand.order,
             choice=choice,
             elsewhere=self._elsewhere,
         )
@@ -258,16 +195,16 @@ class _Run:
         """Find what other directories have bought, unless that is to be ignored."""
         if not self._options.choice.fresh:
             ours = same_origin(origin, any_account=self._options.same_account)
-            self._elsewhere = look_elsewhere(self._task.place, self._plan, ours)
+            self._elsewhere = look_elsewhere(self._errand.place, self._plan, ours)
             self._plan = self._make_plan()
 
     async def carry_out(self) -> RunSummary:
         """Do what is to be done and return what it came to."""
-        task, state = self._task, self._reading.state
-        entry = known_access(task.provider, self._options)
+        errand, state = self._errand, self._reading.state
+        entry = known_access(errand.provider, self._options)
         origin = SANDBOX_ORIGIN if entry is None else entry.origin
         same_account = self._options.same_account
-        check_origin(task.place, state, origin, same_account=same_account)
+        check_origin(errand.place, state, origin, same_account=same_account)
         self._look_elsewhere(origin)
         reused = sum(job.phase is Phase.DONE for job in self._plan.jobs)
         self._check_files()
@@ -281,12 +218,12 @@ class _Run:
             return self._summary(None, RunId(""), reused)
         self._check_requests(entry)
         check_prices(self._plan.estimate, self._budgets, self._options)
-        Store(task.place.path).check(
+        Store(errand.place.path).check(
             job.wanted.output
             for job in self._plan.with_action(*_WORK, Action.ELSEWHERE)
         )
         ask(beginning, self._options, self._confirm)
-        with reached(task.provider, self._options, task.place, entry) as found:
+        with reached(errand.provider, self._options, errand.place, entry) as found:
             outcome, run = await self._work(found, origin, news)
         return self._summary(outcome, run, reused)
 
@@ -323,24 +260,24 @@ class _Run:
                 )
 
     def _beginning(self, entry: Access | None) -> Beginning:
-        task, state = self._task, self._reading.state
+        errand, state = self._errand, self._reading.state
         known, buys = prices(state), self._plan.with_action(*BUYS)
         first = canaries([job.wanted for job in buys], known)
         moment = to_text(self._clock.now())
         purse = Purse(self._budgets, state, RunId(""))
         return Beginning(
-            run_dir=task.place.path,
-            name=task.name,
-            provider=task.provider.id,
+            run_dir=errand.place.path,
+            name=errand.name,
+            provider=errand.provider.id,
             base_url=entry.base_url if entry is not None else "",
-            paid=task.provider.paid and entry is not None and not entry.is_loopback,
+            paid=errand.provider.paid and entry is not None and not entry.is_loopback,
             plan=self._plan,
-            limits=task.limits,
+            limits=errand.limits,
             phases={job.id: job.phase for job in self._plan.jobs},
             canaries=len(first) if self._options.canary else 0,
             spending=purse.spending(moment),
             torn=tuple(self._reading.torn),
-            network=network_file_system(task.place.path),
+            network=network_file_system(errand.place.path),
         )
 
     def _news(self) -> list[JobPlanned]:
@@ -348,28 +285,28 @@ class _Run:
         known = self._reading.state.jobs
         return [
             job
-            for job in self._task.wanted or ()
+            for job in self._errand.wanted or ()
             if is_news(job, known[job.job].planned if job.job in known else None)
         ]
 
     async def _work(
         self, entry: Access, origin: Origin, news: Sequence[JobPlanned]
     ) -> tuple[Outcome, RunId]:
-        task, clock = self._task, self._clock
-        kept = {**task.kept, task.provider.sha256: task.provider.content}
+        errand, clock = self._errand, self._clock
+        kept = {**errand.kept, errand.provider.sha256: errand.provider.content}
         for digest, content in kept.items():
-            task.place.keep(digest, content)
+            errand.place.keep(digest, content)
         run = new_run_id()
-        writer = LedgerWriter(task.place.ledger, run, clock)
+        writer = LedgerWriter(errand.place.ledger, run, clock)
         observers = [listener.happened for listener in self._audience]
         book = Book(writer, self._reading.state, observers)
         try:
             started = self._started(origin)
             book.record(started, *news, durable=True)
             await self._take_over(book, who=started.actor)
-            collects = task.wanted is None
+            collects = errand.wanted is None
             client = ServiceClient(
-                task.provider, entry, clock=clock, reads_only=collects
+                errand.provider, entry, clock=clock, reads_only=collects
             )
             async with client:
                 outcome = await run_batch(
@@ -385,7 +322,7 @@ class _Run:
         return outcome, run
 
     async def _take_over(self, book: Book, *, who: str) -> None:
-        place, stop = self._task.place.path, self._stop
+        place, stop = self._errand.place.path, self._stop
         missing = await take_over(
             self._plan, book, Store(place), place, who=who, stop=stop
         )
@@ -394,22 +331,22 @@ class _Run:
         self._plan = self._make_plan()
 
     def _bench(self, book: Book, client: ServiceClient) -> Bench:
-        task, clock, rng = self._task, self._clock, random.Random()
+        errand, clock, rng = self._errand, self._clock, random.Random()
         return Bench(
             book=book,
             client=client,
-            provider=task.provider,
-            store=Store(task.place.path),
-            run_dir=task.place.path,
-            governor=Governor(task.limits, clock=clock, on_change=self._paced),
+            provider=errand.provider,
+            store=Store(errand.place.path),
+            run_dir=errand.place.path,
+            governor=Governor(errand.limits, clock=clock, on_change=self._paced),
             clock=clock,
-            retry=task.retry,
-            poll=task.poll,
-            budget=task.budget,
+            retry=errand.retry,
+            poll=errand.poll,
+            budget=errand.budget,
             rng=rng,
             stop=self._stop,
-            gate=Gate(task.retry),
-            submitting=task.wanted is not None,
+            gate=Gate(errand.retry),
+            submitting=errand.wanted is not None,
             forecast=self._forecast(rng),
             most=self._most,
             fail_fast=self._options.fail_fast,
@@ -417,11 +354,11 @@ class _Run:
         )
 
     def _forecast(self, rng: random.Random) -> Forecast:
-        polling = self._task.provider.polling
+        polling = self._errand.provider.polling
         forecast = Forecast(
             least_gap_s=polling.interval_s, first_s=polling.first_s, rng=rng
         )
-        if not self._task.provider.embedded:  # which may be faster or slower today
+        if not self._errand.provider.embedded:  # which may be faster or slower today
             for kind, took_s in durations(self._reading.state).items():
                 forecast.remember(kind, took_s)
         return forecast
@@ -432,60 +369,65 @@ class _Run:
                 listener.paced(change)
 
     def _started(self, origin: Origin) -> RunStarted:
-        task = self._task
-        retry = asdict(task.retry)
+        errand = self._errand
+        retry = asdict(errand.retry)
         policy = {
-            "limits": asdict(task.limits),
-            "retry": retry | {"classes": sorted(task.retry.classes)},
-            "poll": asdict(task.poll),
-            "budget": asdict(task.budget),
+            "limits": asdict(errand.limits),
+            "retry": retry | {"classes": sorted(errand.retry.classes)},
+            "poll": asdict(errand.poll),
+            "budget": asdict(errand.budget),
             "max_credits": self._options.max_credits,
-            "order": task.order,
+            "order": errand.order,
         }
         return start_fact(
             origin,
-            folder=task.folder,
+            folder=errand.folder,
             environ=self._options.environ,
-            manifests=task.manifests,
-            provider_sha256=task.provider.sha256,
+            manifests=errand.manifests,
+            provider_sha256=errand.provider.sha256,
             policy=policy,
-            overrides=task.overrides,
+            overrides=errand.overrides,
         )
 
     def _summary(self, outcome: Outcome | None, run: RunId, reused: int) -> RunSummary:
-        task, state = self._task, self._reading.state
-        found = records(state, task.wanted)
-        counts = summary.counts(found)
-        write_jsonl(found, task.place.results)
-        wanted = self._selected(found)
+        """Look at every job once more, write its record, and say what it came to."""
+        errand, reading = self._errand, self._reading
+        if outcome is None:
+            jobs, names = in_order(reading.state, errand.wanted), reading.names
+        else:  # the run has forgotten what its jobs lived through
+            index = LedgerIndex(errand.place.ledger)
+            jobs = index.jobs(job.job for job in errand.wanted or ())
+            names = index.names
+        digest = summary.Digest(run, names=names, selects=self._selects())
+        write_jsonl(digest.records(jobs, errand.wanted), errand.place.results)
         detached = outcome is not None and outcome.reason == "detached"
-        code = summary.exit_code(wanted, task.accept, detached=detached)
+        code = digest.exit_code(errand.accept, detached=detached)
         code = most_urgent(code, summary.code_of_others(self._plan))
         if outcome is not None:
             code = most_urgent(code, outcome.exit_code)
         return RunSummary(
-            run_dir=task.place.path,
+            run_dir=errand.place.path,
             exit_code=code,
-            reason=reason(outcome, code, failed=counts.get(Phase.FAILED, 0)),
-            counts=counts,
+            reason=reason(outcome, code, failed=digest.counts.get(Phase.FAILED, 0)),
+            counts=digest.counts,
             submitted=outcome.accepted if outcome is not None else 0,
             reused=reused,
             duration_s=self._clock.monotonic() - self._began,
-            credits=summary.credits_of(state, run),
-            next=summary.next_commands(found, task.place.path, task.command),
+            credits=digest.credits,
+            next=digest.next_commands(errand.place.path, errand.command),
             problems=(
-                *summary.loud(state, self._reading.torn, found, self._reading.names),
+                *digest.loud(reading.torn),
                 *summary.left_elsewhere(self._plan),
             ),
         )
 
-    def _selected(self, found: Sequence[Record]) -> list[Record]:
-        """Return the records that decide the exit code: those that were asked for."""
-        wanted = self._task.wanted
+    def _selects(self) -> Callable[[JobId], bool]:
+        """Return what tells the jobs that were asked for from others."""
+        wanted = self._errand.wanted
         if wanted is None:
-            return list(found)
+            return lambda _: True
         names = {job.job for job in wanted if self._options.choice.selects(job)}
-        return [record for record in found if record.job in names]
+        return names.__contains__
 
 
 _WORK = (*BUYS, Action.ADOPT, Action.DOWNLOAD)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from foxbatch.canonical import Json
+from foxbatch.canonical import JobId, Json
 from foxbatch.errors import ExitCode, most_urgent
-from foxbatch.events import EXPIRED, WRITTEN_OFF, RunId
+from foxbatch.events import EXPIRED, WRITTEN_OFF, JobPlanned, RunId
 from foxbatch.planner import Action, Plan
 from foxbatch.policy import Accept
-from foxbatch.results import Record
-from foxbatch.state import BatchState, Phase
+from foxbatch.results import Record, records_of
+from foxbatch.state import JobState, Phase
 
-_REMOTE = (Phase.RUNNING, Phase.OVERDUE, Phase.DOWNLOADING, Phase.SUBMITTING)
+_REMOTE = {Phase.RUNNING, Phase.OVERDUE, Phase.DOWNLOADING, Phase.SUBMITTING}
+_SETTLE = ("--task TASK-ID", "--buy-again", "--write-off")
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,30 +65,142 @@ class RunSummary:
         }
 
 
-def counts(records: Sequence[Record]) -> dict[str, int]:
-    """Return the jobs by phase; only phases that occur."""
-    found = Counter(record.phase for record in records)
-    return {phase.value: found[phase] for phase in Phase if found[phase]}
+class Digest:
+    """What there is to say about many jobs, taken in one after the other.
 
+    Args:
+        run: The run that ends, if one does.
+        names: Name of the ledger file that each run wrote.
+        selects: Tells which jobs decide the exit code: those that were asked for.
 
-def exit_code(
-    records: Sequence[Record], accept: Accept, *, detached: bool = False
-) -> ExitCode:
-    """Return what the state of these jobs alone means for the shell."""
-    phases = {record.phase for record in records}
-    failures = [
-        record.error.error_class if record.error is not None else "unknown"
-        for record in records
-        if record.phase is Phase.FAILED
-    ]
-    codes = []
-    if Phase.HELD in phases:
-        codes.append(ExitCode.HELD)
-    if not accept.tolerates(failures, jobs=len(records)):
-        codes.append(ExitCode.FAILED_JOBS)
-    if phases.intersection(_REMOTE) and not detached:
-        codes.append(ExitCode.REMOTE)
-    return most_urgent(*codes)
+    Attributes:
+        credits: What the attempts of that run cost, None where nothing is known.
+    """
+
+    def __init__(
+        self,
+        run: RunId | None = None,
+        *,
+        names: Mapping[RunId, str],
+        selects: Callable[[JobId], bool] = lambda _: True,
+    ) -> None:
+        self._run, self._names, self._selects = run, names, selects
+        self._phases: Counter[Phase] = Counter()
+        self._asked_for: Counter[Phase] = Counter()
+        self._failures: list[str] = []  # of those, by class
+        self._classes: set[str] = set()
+        self._first_held: JobId | None = None
+        self._nameless: list[str] = []
+        self._twice: list[str] = []
+        self._vanished: list[str] = []
+        self._mismatches: list[str] = []
+        self.credits: float | None = None
+
+    def records(
+        self,
+        jobs: Iterable[JobState],
+        wanted: Sequence[JobPlanned] | None = None,
+        live: Container[RunId] = (),
+    ) -> Iterator[Record]:
+        """Yield the records of *jobs*, as `records_of` does, and take them in."""
+        for record in records_of(self._heard(jobs), wanted, live):
+            self._take(record)
+            yield record
+
+    def _heard(self, jobs: Iterable[JobState]) -> Iterator[JobState]:
+        for known in jobs:
+            self._hear(known)
+            yield known
+
+    def _hear(self, known: JobState) -> None:
+        if known.attempts and known.planned is None:
+            self._nameless.append(
+                f"job {known.id} was bought, but no ledger file here says what it is: "
+                "a file is missing"
+            )
+        self._twice += bought_twice(known, self._names)
+        for attempt in known.attempts.values():
+            if attempt.run == self._run and attempt.credits is not None:
+                self.credits = (self.credits or 0) + attempt.credits
+
+    def _take(self, record: Record) -> None:
+        phase, error = record.phase, record.error
+        self._phases[phase] += 1
+        if self._selects(record.job):
+            self._asked_for[phase] += 1
+            if phase is Phase.FAILED:
+                self._failures.append(error.error_class if error else "unknown")
+        if phase is Phase.HELD and self._first_held is None:
+            self._first_held = record.job
+        if phase is Phase.FAILED and error is not None:
+            self._classes.add(error.error_class)
+        if error is not None and error.error_class == EXPIRED:
+            self._vanished.append(record.name)
+        self._mismatches += (
+            f"{record.name}: {stored.path} differs from the request: {difference}"
+            for stored in record.artifacts
+            for difference in stored.mismatch
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The jobs by phase; only phases that occur."""
+        found = self._phases
+        return {phase.value: found[phase] for phase in Phase if found[phase]}
+
+    def exit_code(self, accept: Accept, *, detached: bool = False) -> ExitCode:
+        """Return what the state of the jobs alone means for the shell."""
+        phases = self._asked_for
+        codes = []
+        if phases[Phase.HELD]:
+            codes.append(ExitCode.HELD)
+        if not accept.tolerates(self._failures, jobs=phases.total()):
+            codes.append(ExitCode.FAILED_JOBS)
+        if phases.keys() & _REMOTE and not detached:
+            codes.append(ExitCode.REMOTE)
+        return most_urgent(*codes)
+
+    def loud(self, torn: Sequence[str]) -> list[str]:
+        """Return what a person has to hear although no exit code says it.
+
+        Args:
+            torn: Names of ledger files that end in an unfinished line.
+        """
+        return [
+            *(f"{name} ends in an unfinished line, which was ignored" for name in torn),
+            *self._nameless,
+            *self._twice,
+            *_gone(self._vanished),
+            *self._mismatches,
+        ]
+
+    def next_commands(self, run_dir: Path, again: str) -> tuple[str, ...]:
+        """Return what to type next, the most urgent first.
+
+        Args:
+            run_dir: Where the jobs are.
+            again: The command that goes on with this run.
+        """
+        phases = self._phases.keys()
+        shown = shlex.quote(show_path(run_dir))
+        commands = []
+        if self._first_held is not None:
+            settle = f"foxbatch settle {shown} {self._first_held}"
+            commands += [f"{settle} {how}" for how in _SETTLE]
+            if self._phases[Phase.HELD] > 1:
+                commands.append(f"foxbatch settle {shown}")
+        if phases & {Phase.NEW, Phase.SKIPPED, *_REMOTE}:
+            commands.append(again)
+        if phases & _REMOTE:
+            commands.append(f"foxbatch collect {shown}")
+        if self._classes - {WRITTEN_OFF} and again:
+            commands.append(f"{again} --retry-failed")
+        if Phase.DONE in phases:
+            commands.append(f"foxbatch report {shown}")
+        if phases - {Phase.DONE}:
+            commands.append(f"foxbatch status {shown}")
+        commands.append(f"foxbatch results {shown}")
+        return tuple(dict.fromkeys(filter(None, commands)))
 
 
 def code_of_others(plan: Plan) -> ExitCode:
@@ -104,110 +218,31 @@ def left_elsewhere(plan: Plan) -> list[str]:
     return [f"{job.wanted.name} ({job.id}): {job.reason}" for job in left]
 
 
-def credits_of(state: BatchState, run: str) -> float | None:
-    """Return what the attempts of one run cost, None where nothing is known."""
-    known = [
-        attempt.credits
-        for job in state.jobs.values()
-        for attempt in job.attempts.values()
-        if attempt.run == run and attempt.credits is not None
-    ]
-    return sum(known) if known else None
-
-
-def bought_twice(state: BatchState, names: Mapping[RunId, str]) -> Iterator[str]:
-    """Yield which jobs runs bought that did not know of each other, and where.
+def bought_twice(known: JobState, names: Mapping[RunId, str]) -> Iterator[str]:
+    """Yield that runs bought a job that did not know of each other, and where.
 
     Args:
-        state: What the ledger says.
+        known: What the ledger says of it.
         names: Of the file that each run wrote.
     """
-    for job in state.jobs.values():
-        if bought := job.unexplained_purchases():
-            runs = dict.fromkeys(attempt.run for attempt in bought)
-            files = [f"ledger/{names.get(run, f'*-{run}.jsonl')}" for run in runs]
-            yield (
-                f"{job.name} ({job.id}) was bought {len(bought)} times without a "
-                f"recorded reason, in {' and '.join(files)}"
-            )
+    if bought := known.unexplained_purchases():
+        runs = dict.fromkeys(attempt.run for attempt in bought)
+        files = [f"ledger/{names.get(run, f'*-{run}.jsonl')}" for run in runs]
+        yield (
+            f"{known.name} ({known.id}) was bought {len(bought)} times without a "
+            f"recorded reason, in {' and '.join(files)}"
+        )
 
 
-def _vanished(records: Sequence[Record]) -> Iterator[str]:
+def _gone(names: Sequence[str]) -> Iterator[str]:
     """Yield how many results were gone before they were fetched."""
-    lost = [r for r in records if r.error and r.error.error_class == EXPIRED]
-    if lost:
-        some = ", ".join(record.name for record in lost[:_SHOWN])
-        more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+    if names:
+        some = ", ".join(names[:_SHOWN])
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         yield (
             f"the results of {some}{more} were gone before they were fetched: "
             f"`foxbatch run MANIFEST --retry-failed={EXPIRED}` buys them again"
         )
-
-
-_SHOWN = 3
-
-
-def loud(
-    state: BatchState,
-    torn: Sequence[str],
-    records: Sequence[Record],
-    names: Mapping[RunId, str],
-) -> list[str]:
-    """Return what a person has to hear although no exit code says it."""
-    found = [f"{name} ends in an unfinished line, which was ignored" for name in torn]
-    found += [
-        f"job {job.id} was bought, but no ledger file here says what it is: "
-        "a file is missing"
-        for job in state.jobs.values()
-        if job.planned is None
-    ]
-    found += [*bought_twice(state, names), *_vanished(records)]
-    found += [
-        f"{record.name}: {stored.path} differs from the request: {difference}"
-        for record in records
-        for stored in record.artifacts
-        for difference in stored.mismatch
-    ]
-    return found
-
-
-_SETTLE = ("--task TASK-ID", "--buy-again", "--write-off")
-
-
-def next_commands(
-    records: Sequence[Record], run_dir: Path, again: str
-) -> tuple[str, ...]:
-    """Return what to type next, the most urgent first.
-
-    Args:
-        records: All jobs.
-        run_dir: Where they are.
-        again: The command that goes on with this run.
-    """
-    phases = {record.phase for record in records}
-    shown = shlex.quote(show_path(run_dir))
-    commands = []
-    held = [record.job for record in records if record.phase is Phase.HELD]
-    if held:
-        settle = f"foxbatch settle {shown} {held[0]}"
-        commands += [f"{settle} {how}" for how in _SETTLE]
-        if len(held) > 1:
-            commands.append(f"foxbatch settle {shown}")
-    if phases & {Phase.NEW, Phase.SKIPPED} or phases.intersection(_REMOTE):
-        commands.append(again)
-    if phases.intersection(_REMOTE):
-        commands.append(f"foxbatch collect {shown}")
-    failures = {
-        r.error.error_class for r in records if r.phase is Phase.FAILED and r.error
-    }
-    if failures - {WRITTEN_OFF} and again:
-        commands.append(f"{again} --retry-failed")
-    if Phase.DONE in phases:
-        commands.append(f"foxbatch report {shown}")
-    if phases - {Phase.DONE}:
-        commands.append(f"foxbatch status {shown}")
-    commands.append(f"foxbatch results {shown}")
-    return tuple(dict.fromkeys(filter(None, commands)))
 
 
 def show_path(path: Path) -> str:

@@ -270,8 +270,9 @@ class _Check:
                     f"job {known.id} is not the request that it was: a line about it "
                     "was changed",
                 )
-        for said in bought_twice(self.state, names):
-            self._note("ledger", "ledger", said)
+        for known in self.state.jobs.values():
+            for said in bought_twice(known, names):
+                self._note("ledger", "ledger", said)
 
     # ---- Manifests
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from foxbatch.canonical import JobId
@@ -79,7 +80,8 @@ class Progress:
         self.bytes = 0
         self.pace: dict[Ceiling, PaceChange] = {}
         self._labels: dict[JobId, str] = {}
-        self._credits: dict[AttemptId, float | None] = {}
+        self._credits: dict[AttemptId, float | None] = {}  # of what is not over
+        self._spent: Decimal | None = None  # for all that is
         self._finished: deque[float] = deque(maxlen=_RATED_OVER)
         self._standstill = Standstill()
         self._began = now
@@ -124,6 +126,9 @@ class Progress:
             case StatusSeen() | JobSucceeded() | JobFailed():
                 if fact.credits is not None and fact.attempt in self._credits:
                     self._credits[fact.attempt] = fact.credits
+                if not isinstance(fact, StatusSeen):
+                    price = self._credits.pop(fact.attempt, None)
+                    self._spent = _plus(self._spent, price)
             case _:
                 pass
 
@@ -190,8 +195,10 @@ class Progress:
     @property
     def credits(self) -> float | None:
         """What this run reserved or was charged, as far as the service says."""
-        known = [price for price in self._credits.values() if price is not None]
-        return sum(known) if known else None
+        known = self._spent
+        for price in self._credits.values():
+            known = _plus(known, price)
+        return None if known is None else float(known)
 
     def elapsed_s(self, now: float) -> float:
         """Return how long the run has been going on, in seconds."""
@@ -211,6 +218,11 @@ class Progress:
         rate = self.per_minute(now)
         left = self.total - self.settled
         return 60 * left / rate if rate and left else None
+
+
+def _plus(known: Decimal | None, price: float | None) -> Decimal | None:
+    """Add a price as people would; what nobody knows changes nothing."""
+    return known if price is None else (known or 0) + Decimal(repr(price))
 
 
 def label_of(wanted: JobPlanned) -> str:

@@ -12,7 +12,9 @@ from foxbatch.results.record import (
     StoredFile,
     Times,
     failure_of,
+    in_order,
     records,
+    records_of,
 )
 from foxbatch.results.schema import results_schema
 
@@ -31,7 +33,9 @@ __all__ = [
     "as_python",
     "failure_of",
     "flatten",
+    "in_order",
     "records",
+    "records_of",
     "results_schema",
     "write_csv",
     "write_jsonl",

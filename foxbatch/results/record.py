@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -147,16 +147,39 @@ def records(
         wanted: Jobs of the manifest; what is known of others comes behind them.
         live: Runs that are going on now.
     """
-    first = [job.job for job in wanted or ()]
-    rest = sorted(state.jobs.keys() - set(first), key=lambda j: _place(state.jobs[j]))
-    plans = {job.job: job for job in wanted or ()}
-    found = []
+    return flagged(records_of(in_order(state, wanted), wanted, live))
+
+
+def in_order(
+    state: BatchState, wanted: Sequence[JobPlanned] | None = None
+) -> Iterator[JobState]:
+    """Yield what is known of each job: of the *wanted* ones first, known or not.
+
+    The rest comes in the order in which it was first written down.
+    """
+    first = dict.fromkeys(job.job for job in wanted or ())
+    rest = sorted(state.jobs.keys() - first, key=lambda job: _place(state.jobs[job]))
     for job in (*first, *rest):
-        known = state.jobs.get(job, JobState(job))
-        planned = known.planned or plans.get(job)
+        yield state.jobs.get(job, JobState(job))
+
+
+def records_of(
+    jobs: Iterable[JobState],
+    wanted: Sequence[JobPlanned] | None = None,
+    live: Container[RunId] = (),
+) -> Iterator[Record]:
+    """Yield one record per job, without flags: they are about all jobs together.
+
+    Args:
+        jobs: What the ledger says of each. A job without a plan has no record.
+        wanted: Jobs of the manifest: the plan of those that the ledger has none of.
+        live: Runs that are going on now.
+    """
+    plans = {job.job: job for job in wanted or ()}
+    for known in jobs:
+        planned = known.planned or plans.get(known.id)
         if planned is not None:
-            found.append(_record(known, planned, live))
-    return flagged(found)
+            yield _record(known, planned, live)
 
 
 def _place(known: JobState) -> tuple[str, int, str]:
@@ -324,39 +347,60 @@ def failure_of(phase: Phase, attempt: Attempt | None) -> Failure | None:
 # ---- What is not as asked
 
 
-def flagged(found: Sequence[Record]) -> list[Record]:
-    """Return *found* with `flags`: where what came is not what was asked for.
+class Models:
+    """Which models the service says that it used.
 
-    Beside what one job tells of itself, that is another model at the service than
-    most jobs with the same model had: values of an axis are compared with each other,
-    and must not differ in something that nobody asked for.
+    Values of an axis are compared with each other, and must not differ in something
+    that nobody asked for: so where one job was made with another model than most that
+    asked for the same, that is a flag.
     """
-    usual = _usual_models(found)
-    return [
-        msgspec.structs.replace(record, flags=tuple(_flags(record, usual)))
-        for record in found
-    ]
 
+    def __init__(self) -> None:
+        self._said: dict[str, Counter[str]] = {}
 
-def _usual_models(found: Sequence[Record]) -> Mapping[str, str]:
-    """Return what the service mostly says that it used, by the model asked for."""
-    said: dict[str, Counter[str]] = {}
-    for record in found:
+    def hear(self, record: Record) -> None:
+        """Take in one more record."""
         if record.reported_model is not None:
-            said.setdefault(record.model, Counter())[record.reported_model] += 1
-    # Of equally many the first by name, so that the order of jobs means nothing.
-    return {
-        asked: min(counts, key=lambda model: (-counts[model], model))
-        for asked, counts in said.items()
-    }
+            said = self._said.setdefault(record.model, Counter())
+            said[record.reported_model] += 1
+
+    @property
+    def usual(self) -> Mapping[str, str]:
+        """What the service mostly said, by the model that was asked for."""
+        # Of equally many the first by name, so that the order of jobs means nothing.
+        return {
+            asked: min(counts, key=lambda model: (-counts[model], model))
+            for asked, counts in self._said.items()
+        }
+
+
+def flagged(found: Iterable[Record]) -> list[Record]:
+    """Return *found* with `flags`: where what came is not what was asked for."""
+    models, every = Models(), list(found)
+    for record in every:
+        models.hear(record)
+    usual = models.usual
+    return [with_flags(record, usual) for record in every]
+
+
+def with_flags(record: Record, usual: Mapping[str, str]) -> Record:
+    """Return *record* with its flags.
+
+    Args:
+        record: One job.
+        usual: What the service mostly used, by the model that was asked for; a model
+            that is not in it is not compared.
+    """
+    return msgspec.structs.replace(record, flags=tuple(_flags(record, usual)))
 
 
 def _flags(record: Record, usual: Mapping[str, str]) -> Iterator[str]:
     model, asked_seed = record.reported_model, record.request.get("seed")
     if model is not None and model != record.model:
         yield f"asked for model {record.model}, got {model}"
-    if model is not None and model != usual[record.model]:
-        yield f"made with {model}, other jobs with {usual[record.model]}"
+    others = usual.get(record.model, model)
+    if model is not None and model != others:
+        yield f"made with {model}, other jobs with {others}"
     if record.seed is not None and _is_fixed(asked_seed) and record.seed != asked_seed:
         yield f"asked for seed {asked_seed}, got {record.seed}"
     for reason in record.degraded:

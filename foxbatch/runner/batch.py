@@ -270,8 +270,7 @@ async def run_batch(
 
 
 def _say_goodbye(bench: Bench, plan: Plan, why: Ending) -> None:
-    state, live = bench.book.state, (bench.book.run,)
-    counts = Counter(state.phase(job.id, live) for job in plan.jobs)
+    counts = Counter(bench.book.phase(job.id) for job in plan.jobs)
     ended = RunEnded(why=why, counts={str(p): n for p, n in counts.items()})
     bench.book.record(ended, durable=True)
 

@@ -124,9 +124,13 @@ class Bench:
         self._open.add(job)
 
     def close(self, job: JobId) -> None:
-        """Note that this run has nothing more to do about *job*."""
+        """Note that this run has nothing more to do about *job*, and forget it."""
         self._open.discard(job)
         self._parked.pop(job, None)
+        known = self.book.state.jobs.get(job)
+        for attempt in known.attempts if known is not None else ():
+            self.purse.forget(attempt)
+        self.book.close(job)
         self._finish()
 
     def park(self, wanted: JobPlanned, slice_: str) -> None:

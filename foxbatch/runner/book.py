@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from foxbatch.canonical import JobId
 from foxbatch.events import AttemptId, Event
 from foxbatch.ledger import LedgerWriter
-from foxbatch.state import BatchState
+from foxbatch.state import BatchState, Phase
 
 Observer: TypeAlias = Callable[[Event], None]
 """Called with each fact once it is in the file. It must not raise."""
@@ -16,10 +17,17 @@ Observer: TypeAlias = Callable[[Event], None]
 class Book:
     """Records facts. What is in `state` is in the file, always.
 
+    A run may be about more jobs than memory has room for their stories. Of a job that
+    is closed only the phase is kept here; all else is in the file.
+
     Args:
         writer: This run's own file.
-        state: What all files said when the run began.
+        state: What all files said when the run began. The book makes it its own.
         observers: The screen, the log, …
+
+    Attributes:
+        state: What is known of runs, and of jobs that are not closed.
+        closed: Where the others stand.
     """
 
     def __init__(
@@ -33,6 +41,7 @@ class Book:
         self._writer = writer
         self._observers = list(observers)
         self._attempts = 0
+        self.closed: dict[JobId, Phase] = {}
 
     def observe(self, observer: Observer) -> None:
         """Let *observer* know of every fact from here on."""
@@ -54,6 +63,19 @@ class Book:
             self.state.join(event)
             for observe in self._observers:
                 observe(event)
+
+    def phase(self, job: JobId) -> Phase:
+        """Return where *job* stands; one that nothing is known about is new."""
+        known = self.state.jobs.get(job)
+        if known is None:
+            return self.closed.get(job, Phase.NEW)
+        return known.phase((self.run,))
+
+    def close(self, job: JobId) -> None:
+        """Forget what happened to *job*: nothing more will in this run."""
+        if job in self.state.jobs:
+            self.closed[job] = self.phase(job)
+            del self.state.jobs[job]
 
     def new_attempt(self) -> AttemptId:
         """Return the id for the next attempt of this run, counting from 1."""

@@ -8,7 +8,9 @@ from typing import TypeAlias
 import anyio
 
 from foxbatch.budget import Projection
+from foxbatch.canonical import JobId
 from foxbatch.errors import ExitCode
+from foxbatch.events import Event, SubmitAccepted, SubmitUnknown
 from foxbatch.prices import Shape, canaries, estimate, price_shape
 from foxbatch.runner.bench import Bench
 from foxbatch.runner.gate import Halt
@@ -34,7 +36,16 @@ class Canary:
         self._submitter = submitter
         self._go_on = go_on
         self._rest: list[Purchase] = []
+        self._bought: set[JobId] = set()
         self.decided = anyio.Event()
+        bench.book.observe(self._hear)
+
+    def _hear(self, event: Event) -> None:
+        """Note which canaries were bought, or may have been."""
+        if not self.decided.is_set() and isinstance(
+            event, SubmitAccepted | SubmitUnknown
+        ):
+            self._bought.add(event.job)
 
     def add(self, purchases: Sequence[Purchase]) -> None:
         """Take what is to be bought, in order. Call it once, before `work`."""
@@ -82,11 +93,9 @@ class Canary:
     async def _bought_without_price(self, purchase: Purchase) -> bool:
         """Return whether a canary was bought, or may have been, and told no price."""
         bench, wanted = self._bench, purchase.wanted
-        shape, state = price_shape(wanted), bench.book.state
-        while bench.purse.price(shape) is None:
-            if state.phase(wanted.job, (bench.book.run,)) is not Phase.RUNNING:
-                attempts = state.jobs[wanted.job].attempts.values()
-                return any(one.counts_as_bought for one in attempts)
+        while bench.purse.price(price_shape(wanted)) is None:
+            if bench.book.phase(wanted.job) is not Phase.RUNNING:
+                return wanted.job in self._bought
             await bench.change()
         return False
 
@@ -100,7 +109,7 @@ class Canary:
         if self._submitter.may_begin < len(some):
             some = some[: int(self._submitter.may_begin)]
         projection = Projection(
-            estimate(some, bench.book.state),
+            estimate(some, bench.purse.prices),
             bench.purse.spending(bench.book.moment),
             allow_unpriced=bench.allow_unpriced,
         )

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from foxbatch.canonical import JobId
 from foxbatch.errors import LedgerError
 from foxbatch.events import Event, decode, encode, word
 from foxbatch.ledger import LedgerWriter, read_facts, read_folder
+from foxbatch.ledger_index import LedgerIndex
+from foxbatch.results import in_order
 from foxbatch.state import fold
 from tests.facts import EVERY_KIND, SteppingClock, stamped
-from tests.property.histories import files
+from tests.property.histories import JOBS, files
 
 Files = list[tuple[Event, ...]]
 
@@ -103,6 +106,27 @@ def test_shards_commute(folder: Path, written: Files, data: st.DataObject) -> No
     state = read_folder(folder).state
 
     assert state == fold(fact for facts in written for fact in facts)
+
+
+@given(written=files(), data=st.data(), at_a_time=st.integers(1, 3))
+def test_job_by_job_is_the_same_as_all_at_once(
+    folder: Path, written: Files, data: st.DataObject, at_a_time: int
+) -> None:
+    cut = data.draw(st.integers(0, len(text_of(written[0]))))
+    nuls = b"\0" * data.draw(st.sampled_from([0, 0, 600]))
+    first = data.draw(st.permutations([*JOBS, JobId("nobody")]))[:2]
+    whole = [text_of(facts) for facts in written]
+    fill(folder, [whole[0][:cut] + nuls, *whole[1:], *whole[:1]])
+    reading = read_folder(folder)
+
+    index = LedgerIndex(folder)
+    found = list(index.jobs(first, at_a_time=at_a_time))
+
+    rest = [job for job in index.jobs() if job.id not in first]
+    assert [job.id for job in found] == [*first, *(job.id for job in rest)]
+    assert found == [reading.state.jobs.get(job.id, job) for job in found]
+    assert list(index.jobs()) == list(in_order(reading.state))
+    assert (index.torn, index.names) == (reading.torn, reading.names)
 
 
 @given(written=files(), data=st.data())

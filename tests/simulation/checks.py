@@ -10,6 +10,7 @@ from foxbatch.api.wanted import Wanted, checked_jobs
 from foxbatch.errors import ExitCode, FoxbatchError
 from foxbatch.events import ArtifactStored, AttemptId, Event
 from foxbatch.ledger import read_folder
+from foxbatch.runner import Book
 from foxbatch.sandbox import Sandbox, Task
 from foxbatch.sandbox.service.story import view
 from foxbatch.state import Attempt, BatchState, JobState, Phase, Submission
@@ -41,11 +42,11 @@ class Checks:
 
     # ---- Between processes
 
-    def between(self, believed: BatchState | None) -> None:
+    def between(self, believed: Book | None) -> None:
         """Check what a process left behind.
 
         Args:
-            believed: What it took for the state at its end, if it ended in order.
+            believed: Its book at its end, if it ended in order.
         """
         blame = self._oracle.blame
         try:
@@ -124,7 +125,7 @@ class Checks:
         if summary.exit_code is ExitCode.BUG:
             self._oracle.blame(f"a bug: {summary.reason}")
 
-    def live_state(self, believed: BatchState) -> None:
+    def live_state(self, believed: Book) -> None:
         """Check that what the process believes is what it wrote."""
         if what := differences(believed, self._state):
             self._oracle.blame(f"the live state is not what was written: {what}")

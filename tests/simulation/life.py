@@ -354,7 +354,7 @@ class World:
         return summary
 
     async def _afterwards(self, process: Process, end: object) -> None:
-        believed = process.book.state if process.book is not None else None
+        believed = process.book
         if process.dead:
             self.crashes += 1
             believed = None

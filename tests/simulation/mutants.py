@@ -20,7 +20,7 @@ import httpx
 import msgspec
 
 from foxbatch import budget, canonical, events, ledger, planner
-from foxbatch.api import running
+from foxbatch.api import errand
 from foxbatch.artifacts import Store
 from foxbatch.canonical import JobId
 from foxbatch.client import (
@@ -264,7 +264,7 @@ def _index_based_ids() -> AbstractContextManager[object]:
         job_id = JobId(text.ljust(20, "a")[:20])
         return msgspec.structs.replace(whole(job, manifest), job=job_id)
 
-    return _swap(running, "as_planned", planned)
+    return _swap(errand, "as_planned", planned)
 
 
 # ---- Money and limits

@@ -36,6 +36,7 @@ from foxbatch.events import (
     decode,
     word,
 )
+from foxbatch.runner import Book
 from foxbatch.state import Attempt, BatchState, Submission
 from tests.simulation.scenario import Scenario
 
@@ -354,15 +355,20 @@ class Oracle:
             self.live.downloads -= 1
 
 
-def differences(live: BatchState, read: BatchState) -> str:
-    """Return where two states differ, in a line; empty where they do not."""
-    if live == read:
-        return ""
-    for job in {*live.jobs, *read.jobs}:
+def differences(book: Book, read: BatchState) -> str:
+    """Return where a process believes else than was written; empty if nowhere."""
+    live = book.state
+    for job in {*live.jobs, *read.jobs} - book.closed.keys():
         mine, theirs = live.jobs.get(job), read.jobs.get(job)
         if mine != theirs:
             return f"job {job}: live {mine} but on the disk {theirs}"
-    return "the runs or tasks differ"
+    for job, phase in book.closed.items():
+        if job in live.jobs:
+            return f"job {job} was closed, and something happened to it"
+        if phase is not read.phase(job, (book.run,)):
+            return f"job {job}: closed as {phase} but on the disk {read.jobs.get(job)}"
+    same = (live.runs, live.tasks) == (read.runs, read.tasks)
+    return "" if same else "the runs or tasks differ"
 
 
 def shown(event: Event) -> str:

@@ -16,12 +16,12 @@ import trio
 
 from foxbatch.api import provenance, running, settling
 from foxbatch.artifacts import Store
+from foxbatch.canonical import JobId
 from foxbatch.client import ServiceClient
 from foxbatch.events import RunId
 from foxbatch.ledger import LedgerWriter
 from foxbatch.processes import Process as Identity
 from foxbatch.runner import Book
-from foxbatch.state import BatchState
 from tests.simulation.disk import Act, CrashedError, Disk
 from tests.simulation.scenario import Crash, DiskFault
 from tests.simulation.service import Network
@@ -96,7 +96,7 @@ class Process:
         rng: random.Random,
         tell: Callable[[str], None],
         *,
-        believes: Callable[[BatchState], None],
+        believes: Callable[[Book], None],
     ) -> None:
         self._believes = believes
         self._disk, self._network, self._clock = disk, network, clock
@@ -147,7 +147,7 @@ class Process:
 
     def _look(self) -> None:
         if self.book is not None and not self.dead and not self.disk_failed:
-            self._believes(self.book.state)
+            self._believes(self.book)
 
     def _give_up(self, why: str) -> None:
         self.stuck = why
@@ -206,8 +206,26 @@ class Process:
         return RunId("".join(self._rng.choices("abcdefghijklmnop", k=10)))
 
     def _open_book(self, *args: Any, **named: Any) -> Book:  # noqa: ANN401
-        self.book = Book(*args, **named)
+        self.book = _Book(*args, before_closing=self._look, **named)
         return self.book
+
+
+class _Book(Book):
+    """A book that is looked at before anything in it is forgotten."""
+
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401
+        before_closing: Callable[[], None],
+        **named: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__(*args, **named)
+        self._before_closing = before_closing
+
+    def close(self, job: JobId) -> None:
+        """Forget what happened to *job*, once somebody has looked."""
+        self._before_closing()
+        super().close(job)
 
 
 def _is_death(error: BaseException) -> bool:
