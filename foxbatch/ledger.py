@@ -27,6 +27,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -102,11 +103,11 @@ class LedgerWriter:
         self._fsync = fsync = fsync or os.fsync
         self._seq = 0
         self._at = ""
-        self._lane = Lane(run, lambda: _readable(self.path))
         self._broken = False
         started = clock.now().strftime("%Y%m%dT%H%M%SZ")
         # No colon in the name: it has to exist on every file system.
         self.path = folder / f"{started}-{run}.jsonl"
+        self._lane = Lane(run, partial(_readable, self.path))
         try:
             make_folder(folder, fsync)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
@@ -279,7 +280,7 @@ class LedgerTail:
                 self.torn = True
                 return None
             raise _damaged(self.path, number, str(error)) from None
-        self._lane = self._lane or Lane(event.run, lambda: _readable(self.path))
+        self._lane = self._lane or Lane(event.run, partial(_readable, self.path))
         _check_place(self.path, number, event, self._lane)
         return event
 

@@ -28,6 +28,7 @@ class LedgerIndex:
 
     Args:
         folder: The `ledger/` folder; one that is not there is empty.
+        first: Jobs that come before the others, in this order, known or not.
 
     Attributes:
         torn: Names of files that end in an unfinished line, which was ignored.
@@ -37,12 +38,16 @@ class LedgerIndex:
         LedgerError: A file cannot be trusted.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, first: Iterable[JobId] = ()) -> None:
         self.torn: list[str] = []
         self.names: dict[RunId, str] = {}
+        self._first = dict.fromkeys(first)
         self._paths = ledger_files(folder)
-        # Of each job, in the order of files: which file, then where its line begins.
-        self._places: dict[JobId, array[int]] = {}
+        # Twelve bytes per fact: where it stands, and the number of the one before it
+        # about the same job, from 1. Then the last one of each job.
+        self._places = array("Q")
+        self._before = array("I")
+        self._last: dict[JobId, int] = {}
         self._planned: dict[JobId, tuple[str, RunId, int]] = {}
         for number, path in enumerate(self._paths):
             self._note(number, path)
@@ -53,9 +58,10 @@ class LedgerIndex:
         begins, run = 0, None
         for fact in tail.news():
             if isinstance(fact, AttemptFact | JobPlanned):
-                places = self._places.setdefault(fact.job, array("Q"))
-                places.extend((number, begins))
-            if isinstance(fact, JobPlanned):
+                self._places.append(begins * len(self._paths) + number)
+                self._before.append(self._last.get(fact.job, 0))
+                self._last[fact.job] = len(self._places)
+            if isinstance(fact, JobPlanned) and fact.job not in self._first:
                 key = fact.at, fact.run, fact.seq
                 self._planned[fact.job] = max(self._planned.get(fact.job, key), key)
             begins, run = tail.read_bytes, fact.run
@@ -64,23 +70,19 @@ class LedgerIndex:
         if run is not None:
             self.names[run] = path.name
 
-    def jobs(
-        self, first: Iterable[JobId] = (), *, at_a_time: int = 200
-    ) -> Iterator[JobState]:
-        """Yield what is known of each job: *first* these, known or not, then the rest.
+    def jobs(self, *, at_a_time: int = 200) -> Iterator[JobState]:
+        """Yield what is known of each job: of the first ones, then of the rest.
 
         The rest comes in the order in which it was first written down.
 
         Args:
-            first: Some jobs.
             at_a_time: How many are in memory together.
 
         Raises:
             LedgerError: A file cannot be read any more.
         """
-        given = dict.fromkeys(first)
-        rest = sorted(self._places.keys() - given.keys(), key=self._order)
-        order = iter((*given, *rest))
+        rest = sorted(self._last.keys() - self._first.keys(), key=self._order)
+        order = iter((*self._first, *rest))
         while some := list(islice(order, at_a_time)):
             state = fold(self._facts(some))
             for job in some:
@@ -94,9 +96,11 @@ class LedgerIndex:
         """Yield the facts about *jobs*, each file from its beginning to its end."""
         begins: dict[int, list[int]] = defaultdict(list)
         for job in jobs:
-            places = self._places.get(job, ())
-            for number, begin in zip(places[::2], places[1::2], strict=True):
+            fact = self._last.get(job, 0)
+            while fact:
+                begin, number = divmod(self._places[fact - 1], len(self._paths))
                 begins[number].append(begin)
+                fact = self._before[fact - 1]
         for number in sorted(begins):
             yield from _read(self._paths[number], sorted(begins[number]))
 

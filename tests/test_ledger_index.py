@@ -43,10 +43,10 @@ def test_a_job_is_what_all_files_say_of_it(folder: Path) -> None:
 
 
 def test_no_folder_says_nothing(tmp_path: Path) -> None:
-    index = LedgerIndex(tmp_path / "none")
+    nowhere = tmp_path / "none"
 
-    assert list(index.jobs()) == []
-    assert list(index.jobs([JOB])) == [JobState(JOB)]
+    assert list(LedgerIndex(nowhere).jobs()) == []
+    assert list(LedgerIndex(nowhere, [JOB]).jobs()) == [JobState(JOB)]
 
 
 def test_a_line_that_is_damaged_is_refused_with_its_place(folder: Path) -> None:

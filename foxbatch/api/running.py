@@ -395,9 +395,9 @@ class _Run:
         if outcome is None:
             jobs, names = in_order(reading.state, errand.wanted), reading.names
         else:  # the run has forgotten what its jobs lived through
-            index = LedgerIndex(errand.place.ledger)
-            jobs = index.jobs(job.job for job in errand.wanted or ())
-            names = index.names
+            wanted = (job.job for job in errand.wanted or ())
+            index = LedgerIndex(errand.place.ledger, wanted)
+            jobs, names = index.jobs(), index.names
         digest = summary.Digest(run, names=names, selects=self._selects())
         write_jsonl(digest.records(jobs, errand.wanted), errand.place.results)
         detached = outcome is not None and outcome.reason == "detached"
