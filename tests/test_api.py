@@ -127,6 +127,21 @@ async def test_collect_needs_no_manifest(write: WriteManifest) -> None:
     assert again.exit_code == ExitCode.FAILED_JOBS
 
 
+async def test_what_was_kept_is_put_back_where_it_was_changed(
+    write: WriteManifest,
+) -> None:
+    path = write("A fox", "A hare")
+    one = replace(OPTIONS, max_new=1)
+    first = await api.run(api.load_manifest(path), one)
+    kept = {file: file.read_bytes() for file in (first.run_dir / "manifests").iterdir()}
+    for file in kept:
+        file.write_bytes(b"changed")
+
+    await api.run(api.load_manifest(path), OPTIONS)
+
+    assert {file: file.read_bytes() for file in kept} == kept
+
+
 async def test_a_button_knows_its_reasons(write: WriteManifest) -> None:
     stop = api.StopButton()
     stop.press()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from foxbatch.api.wanted import Wanted, load_manifest
 from foxbatch.canonical import Digest, sha256
-from foxbatch.durable import make_folder, write_whole
+from foxbatch.durable import make_folder, sync_file, sync_folder, write_whole
 from foxbatch.errors import InvalidError, OriginError, RunDirError, UsageError
 from foxbatch.events import Origin, RunStarted
 from foxbatch.manifest import Manifest, parse_manifest
@@ -103,16 +104,26 @@ class Place:
     def keep(self, digest: Digest, content: bytes) -> None:
         """Keep *content* under its digest; durable, whole or not at all."""
         path = self.kept(digest)
-        if path.exists():
-            return
         try:
             make_folder(path.parent)
-            write_whole(path, [content])
+            if self._is_kept(digest):
+                # By a run that may have ended before it was on the disk.
+                sync_file(path)
+                sync_folder(path.parent)
+            else:
+                write_whole(path, [content])
         except OSError as error:
             raise RunDirError(
                 f"{path} cannot be written: {error.strerror}",
                 hint="Mend that and type the same command again; nothing was sent.",
             ) from error
+
+
+    def _is_kept(self, digest: Digest) -> bool:
+        with suppress(RunDirError):
+            self.read_kept(digest)
+            return True
+        return False
 
 
 def default_run_dir(wanted: Wanted) -> Path:
