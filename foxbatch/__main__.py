@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Hardly anything is imported before signals are heard: loading and expanding take a
     moment, in which Ctrl-C and SIGTERM must mean what they mean later.
     """
+    _fill_closed_streams()
     for number in stop_signals():
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
@@ -38,6 +39,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _INTERRUPTED
     _say_nothing_else(code)
     return code
+
+
+def _fill_closed_streams() -> None:
+    """Give a process that was started without some of its streams empty ones.
+
+    Else the next file that is opened takes the place of one, and what a library writes
+    to its "stderr" ends up in the ledger.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            empty = open(os.devnull, "r+", encoding="utf-8")  # noqa: PTH123, SIM115
+            setattr(sys, name, empty)
+            if empty.fileno() == number:
+                # Else a process of ours would lack it in its turn.
+                os.set_inheritable(number, True)  # noqa: FBT003
 
 
 def _said_version(words: Sequence[str]) -> bool:

@@ -17,6 +17,7 @@ import pytest
 
 from foxbatch.cli._terminal import NobodyReadsError, Terminal, prepare
 from foxbatch.errors import ExitCode
+from foxbatch.ledger import read_folder
 from tests.cli import MANIFEST
 
 pty = pytest.importorskip("pty", reason="terminals are POSIX")
@@ -25,6 +26,26 @@ SLOW = MANIFEST.replace("A calm sea", '"A sea [sandbox:slow 6000]"')
 TRAFFIC = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 PATIENCE_S = 60
 FULL = Path("/dev/full")
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", "<&- >&- 2>&-"])
+def test_a_run_that_is_started_without_a_stream_is_a_run(
+    tmp_path: Path, closed: str
+) -> None:
+    """And what a library says to a stream that is not there is in no file of ours."""
+    (tmp_path / "sea.yaml").write_text(MANIFEST)
+    typed = [sys.executable, "-m", "foxbatch", "run", "sea.yaml", "--speed", "500"]
+
+    ended = subprocess.run(
+        ["bash", "-c", f'exec "$@" {closed}', "bash", *typed, "--out", "out"],
+        cwd=tmp_path,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+    assert ended.returncode == 0
+    (facts,) = read_folder(tmp_path / "out" / "ledger").files.values()
+    assert facts > 3
 
 
 class AtTerminal:
