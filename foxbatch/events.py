@@ -18,6 +18,7 @@ from foxbatch.canonical import Digest, JobId
 FORMAT = 1
 
 _TASK_ID = re.compile(r"[A-Za-z0-9._:~-]{1,256}")
+_MOST_CREDITS = 1e15
 
 EXPIRED = "expired"
 """Failure class of results that vanished before they were fetched."""
@@ -518,6 +519,16 @@ def word_of(kind: type[Event]) -> str:
 def is_task_id(text: str) -> bool:
     """Return whether *text* can be the id of a task: it becomes part of a path."""
     return bool(_TASK_ID.fullmatch(text)) and text not in (".", "..")
+
+
+def amount_in(credits_: float | None) -> float | None:
+    """Return *credits_* where they are an amount; a service says what it likes.
+
+    None for what is negative, not finite, or more than can be counted exactly.
+    """
+    if credits_ is None or not 0 <= credits_ <= _MOST_CREDITS:
+        return None
+    return credits_
 
 
 def encode(event: Event) -> bytes:

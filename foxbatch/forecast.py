@@ -33,6 +33,8 @@ _LATE = 2.5  # and six in a thousand after this
 _GROWTH = 0.15  # of what a task of an unknown kind has taken, until the next look
 _JITTER = 0.1
 _HINT_SIGMA = 0.6  # how far the service's own estimates are off, as a logarithm
+_HINT_LEAST_S = 0.01
+_HINT_MOST_S = 1800.0  # an estimate in milliseconds must not keep results waiting
 _REFIT = 1.1  # times as many durations as the last time
 _FEW = 3  # durations below which nothing is known about a kind
 _MANY = 400  # durations, beyond which old ones fade
@@ -398,10 +400,11 @@ class Forecast:
                 return lengths.looks
         if not track.hint_s or track.hint_s < 0:
             return None
-        if track.hint_s not in self._hinted:
-            ends = Lognormal(math.log(track.hint_s), _HINT_SIGMA)
-            self._hinted[track.hint_s] = Schedule(ends, self._cost)
-        return self._hinted[track.hint_s]
+        hint_s = min(max(track.hint_s, _HINT_LEAST_S), _HINT_MOST_S)
+        if hint_s not in self._hinted:
+            ends = Lognormal(math.log(hint_s), _HINT_SIGMA)
+            self._hinted[hint_s] = Schedule(ends, self._cost)
+        return self._hinted[hint_s]
 
     def _blind(self, track: Track, looks: Schedule | None, at: float) -> float:
         """Return when to look at a task of which only the age is known."""

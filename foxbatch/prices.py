@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import TypeAlias, cast
 
 from foxbatch import canonical
 from foxbatch.canonical import Json
-from foxbatch.events import JobPlanned
+from foxbatch.events import JobPlanned, amount_in
 from foxbatch.state import Attempt, BatchState
 
 Shape: TypeAlias = str
@@ -67,7 +66,7 @@ class Price:
 def reserved(attempt: Attempt) -> Decimal | None:
     """Return the most that was ever reported for *attempt*, None where nothing was.
 
-    A report that is no amount (negative, or not finite) is none.
+    A report that is no amount (negative, say) is none.
     """
     facts = (attempt.accepted, attempt.status, attempt.failed, attempt.succeeded)
     said = [amount_of(fact.credits) for fact in facts if fact is not None]
@@ -76,9 +75,8 @@ def reserved(attempt: Attempt) -> Decimal | None:
 
 def amount_of(credits_: float | None) -> Decimal | None:
     """Return credits as people write them: three times 0.1 is 0.3."""
-    if credits_ is None or not math.isfinite(credits_) or credits_ < 0:
-        return None
-    return Decimal(repr(credits_))
+    amount = amount_in(credits_)
+    return None if amount is None else Decimal(repr(amount))
 
 
 def prices(state: BatchState) -> dict[Shape, Price]:

@@ -48,6 +48,7 @@ from foxbatch.events import (
     SubmitUnknown,
     TaskId,
     WatchEnded,
+    amount_in,
     word,
 )
 
@@ -170,7 +171,8 @@ class Attempt:
         if self.bought_in:
             return None
         said = (self.succeeded, self.failed, self.status, self.accepted, self.settled)
-        return next((f.credits for f in said if f and f.credits is not None), None)
+        amounts = (amount_in(fact.credits) for fact in said if fact is not None)
+        return next((one for one in amounts if one is not None), None)
 
     @property
     def overdue(self) -> bool:

@@ -144,6 +144,7 @@ class TestPrice:
             pytest.param([accepted(-1)], None, id="no negative amount"),
             pytest.param([accepted(math.nan)], None, id="no number that is none"),
             pytest.param([accepted(math.inf)], None, id="no infinite amount"),
+            pytest.param([accepted(1e308)], None, id="no amount that nobody has"),
             pytest.param([accepted(0)], 0, id="zero where it says zero"),
         ],
     )
@@ -376,6 +377,14 @@ class TestPurse:
 
         assert [one.credits for one in purse.spending(AT)] == [28]
         assert purse.prices == {}
+
+    def test_is_not_led_astray_by_an_amount_that_nobody_has(self) -> None:
+        some: list[Event] = [intended(), accepted(1e308)]
+        some += [intended(OTHER, SECOND), accepted(1e308, OTHER, SECOND)]
+
+        (spent,) = purse_of(*some, credits_=100).spending(AT)
+
+        assert (spent.credits, spent.credits_left, spent.unpriced) == (0, 100, 2)
 
     def test_counts_what_it_has_forgotten(self) -> None:
         purse = purse_of(intended(), accepted(28), credits_=100)

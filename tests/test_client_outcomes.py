@@ -340,6 +340,10 @@ class TestView:
         assert view.extras == {"seed": 7}
         assert '"credits_reserved": 252' in view.raw
 
+    @pytest.mark.parametrize("credits_", [-1, 1e308, "1e400", "nan", True, [28]])
+    def test_credits_that_are_no_amount_are_not_said(self, credits_: Json) -> None:
+        assert self.seen(usage={"credits_reserved": credits_}).view.credits is None
+
     def test_almost_nothing_was_said(self) -> None:
         view = self.seen().view
 

@@ -15,7 +15,7 @@ import pytest
 from foxbatch import api
 from foxbatch.access import SANDBOX_ORIGIN
 from foxbatch.clock import SystemClock
-from foxbatch.errors import ExitCode, LedgerError
+from foxbatch.errors import ExitCode, LedgerError, UsageError
 from foxbatch.events import (
     Event,
     JobFact,
@@ -300,6 +300,27 @@ async def test_what_is_held_there_is_not_bought_here(write: Write) -> None:
     (record,) = api.results(third.run_dir)
     assert record.error is not None
     assert record.error.error_class == "written_off"
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+async def test_a_task_that_another_directory_knows_settles_nothing(
+    write: Write, service: api.RunOptions, damaged: bool
+) -> None:
+    """Unless nobody can tell any more what that directory knows."""
+    old = await api.run(write("old", "A hare", provider="foxapi"), service)
+    new = await api.run(write("new", LOST, provider="foxapi"), service)
+    task, (held,) = only_attempt(old.run_dir).task, api.held(new.run_dir)
+    if damaged:
+        (ledger,) = (old.run_dir / "ledger").iterdir()
+        ledger.write_bytes(ledger.read_bytes() + b"nonsense\n")
+
+    deciding = api.settle(new.run_dir, held.job, "task", task=task, options=service)
+
+    if damaged:
+        assert (await deciding).decision == "task"
+    else:
+        with pytest.raises(UsageError, match=r"belongs to a-hare.* in .*old@foxapi"):
+            await deciding
 
 
 async def test_what_failed_there_is_not_bought_by_another_name(write: Write) -> None:

@@ -218,6 +218,19 @@ class TestAStrangeTask:
         assert 10 < first < 40
         assert second < first
 
+    @pytest.mark.parametrize("hint_s", [1e308, 90_000_000.0, 1e-320])
+    def test_an_estimate_that_cannot_be_keeps_nobody_waiting(
+        self, hint_s: float
+    ) -> None:
+        forecast = Forecast(least_gap_s=0.1, first_s=5, rng=random.Random(0))
+        track = forecast.watch(KIND, 0.0, hint_s)
+
+        first_s = forecast.wait_s(track, 0.0)
+        forecast.seen(track, first_s, None)
+
+        assert 0.1 <= first_s <= 1800
+        assert 0.1 <= forecast.wait_s(track, first_s) <= 1800
+
     @pytest.mark.parametrize("hint_s", [0.0, -3.0])
     def test_an_estimate_that_is_none_is_left_alone(self, hint_s: float) -> None:
         forecast = forecast_of(first_s=5)

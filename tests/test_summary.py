@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 
 from foxbatch.api.summary import Digest, code_of_others, left_elsewhere
+from foxbatch.canonical import JobId
 from foxbatch.errors import ExitCode
-from foxbatch.events import EXPIRED, Event, JobFailed, SubmitIntended
+from foxbatch.events import EXPIRED, Event, JobFailed, SubmitIntended, SubmitSettled
 from foxbatch.planner import Action, Elsewhere, Plan, PlannedJob
 from foxbatch.prices import Estimate
 from foxbatch.results import in_order
 from foxbatch.state import Attempt, JobState, Phase, fold
-from tests.facts import ACCEPTED, FIRST, JOB, PLANNED, RESULTS, RUN, file_of
+from tests.facts import ACCEPTED, FIRST, JOB, PLANNED, RESULTS, RUN, SECOND, file_of
 
 INTENDED = SubmitIntended(job=JOB, attempt=FIRST)
 GONE = JobFailed(job=JOB, attempt=FIRST, error_class=EXPIRED, message="too late")
@@ -35,6 +37,20 @@ def test_results_that_were_gone_come_with_what_can_be_done() -> None:
     assert said == (
         "the results of a dune at night were gone before they were fetched:"
         " `foxbatch run MANIFEST --retry-failed=expired` buys them again"
+    )
+
+
+def test_a_task_that_stands_for_two_jobs_is_told() -> None:
+    other = msgspec.structs.replace(PLANNED, job=JobId("k" * 20), name="a sea")
+    second = SubmitSettled(
+        job=other.job, attempt=SECOND, decision="task", task=ACCEPTED.task
+    )
+
+    (said,) = told(PLANNED, INTENDED, ACCEPTED, other, second)
+
+    assert said == (
+        f"task {ACCEPTED.task} stands for {JOB} and for a sea ({other.job}): one of "
+        "them was settled with a task that is not its own"
     )
 
 

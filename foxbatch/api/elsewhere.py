@@ -14,6 +14,7 @@ directory is copied to, and a directory that is deleted takes nothing with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Set as AbstractSet
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -40,6 +41,7 @@ from foxbatch.events import (
     RunId,
     RunStarted,
     SubmitSettled,
+    TaskId,
     decode,
 )
 from foxbatch.ledger import live_runs, read_folder
@@ -111,6 +113,33 @@ def look_elsewhere(place: Place, plan: Plan, ours: Ours) -> dict[JobId, Elsewher
             if known is None or _rank(there) < _rank(known):
                 found[job] = there
     return found
+
+
+def owner_elsewhere(place: Place, ours: Ours, task: TaskId) -> str:
+    """Return whose a task is by a directory beside *place*; empty for nobody's.
+
+    A directory whose ledger cannot be trusted says nothing: this is about one task, and
+    what is decided about it is decided by a person.
+    """
+    for sibling in _siblings(place.path):
+        ledger = sibling / "ledger"
+        if _names(ledger, task) and any(map(ours, _origins(ledger))):
+            with suppress(LedgerError):
+                state = read_folder(ledger).state
+                for known in state.jobs.values():
+                    if task in (attempt.task for attempt in known.attempts.values()):
+                        return f"{known.name} ({known.id}) in {show_path(sibling)}"
+    return ""
+
+
+def _names(ledger: Path, task: TaskId) -> bool:
+    """Return whether a file of *ledger* names a task: that is quickly seen."""
+    with suppress(OSError):
+        for path in ledger.glob("*.jsonl"):
+            with path.open("rb") as file:
+                if any(task.encode() in line for line in file):
+                    return True
+    return False
 
 
 def _rank(there: Elsewhere) -> tuple[bool, int]:

@@ -15,6 +15,7 @@ import msgspec
 
 from foxbatch.access import SANDBOX_ORIGIN
 from foxbatch.account import NOT_PROOF, Charge
+from foxbatch.api.elsewhere import owner_elsewhere, whose
 from foxbatch.api.evidence import HeldJob, held_attempts, held_in, maybe_alive
 from foxbatch.api.place import (
     Place,
@@ -294,13 +295,17 @@ class _Looker:
             raise UsageError(
                 f"{case.ruling.task!r} is no task id", hint="Copy it from the service."
             )
-        owner = self.state.tasks.get(wanted)
-        if owner is not None:
+        provider = provider_of(self.place, self.state)
+        ours = whose(provider, self.options, self.state)
+        own = self.state.tasks.get(wanted)
+        owner = f"attempt {own}" if own else ""
+        if not owner and not provider.embedded:  # whose task ids repeat everywhere
+            owner = owner_elsewhere(self.place, ours, wanted)
+        if owner:
             raise UsageError(
-                f"task {wanted} belongs to attempt {owner} already",
+                f"task {wanted} belongs to {owner} already",
                 hint="Look for another task that was created at that time.",
             )
-        provider = provider_of(self.place, self.state)
         outcome = await self._ask(provider, wanted)
         if isinstance(outcome, PollTrouble):
             raise UnreachableError(

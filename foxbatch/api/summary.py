@@ -91,6 +91,7 @@ class Digest:
         self._classes: set[str] = set()
         self._first_held: JobId | None = None
         self._nameless: list[str] = []
+        self._owners = TaskOwners()
         self._twice: list[str] = []
         self._vanished: list[str] = []
         self._mismatches: list[str] = []
@@ -119,6 +120,7 @@ class Digest:
                 "a file is missing"
             )
         self._twice += bought_twice(known, self._names)
+        self._twice += self._owners.hear(known)
         for attempt in known.attempts.values():
             if attempt.run == self._run and attempt.credits is not None:
                 self.credits = (self.credits or 0) + attempt.credits
@@ -232,6 +234,25 @@ def bought_twice(known: JobState, names: Mapping[RunId, str]) -> Iterator[str]:
             f"{known.name} ({known.id}) was bought {len(bought)} times without a "
             f"recorded reason, in {' and '.join(files)}"
         )
+
+
+class TaskOwners:
+    """Notices a task that stands for two jobs: one of them has what is not its own."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, JobId] = {}  # digests: ids of tasks are long, and many
+
+    def hear(self, known: JobState) -> Iterator[str]:
+        """Yield what is wrong with the tasks of one more job."""
+        tasks = dict.fromkeys(attempt.task for attempt in known.attempts.values())
+        for task in filter(None, tasks):
+            owner = self._known.setdefault(hash(task), known.id)
+            if owner != known.id:
+                yield (
+                    f"task {task} stands for {owner} and for {known.name} "
+                    f"({known.id}): one of them was settled with a task that is not "
+                    "its own"
+                )
 
 
 def _gone(names: Sequence[str]) -> Iterator[str]:

@@ -21,7 +21,7 @@ from foxbatch.api.changes import (
 )
 from foxbatch.api.looking import live
 from foxbatch.api.place import Place, starts
-from foxbatch.api.summary import bought_twice
+from foxbatch.api.summary import TaskOwners, bought_twice
 from foxbatch.artifacts import media_facts, verify_stored
 from foxbatch.canonical import Digest, JobId, Json, job_digest, job_id
 from foxbatch.clock import to_text
@@ -270,8 +270,9 @@ class _Check:
                     f"job {known.id} is not the request that it was: a line about it "
                     "was changed",
                 )
+        owners = TaskOwners()
         for known in self.state.jobs.values():
-            for said in bought_twice(known, names):
+            for said in (*bought_twice(known, names), *owners.hear(known)):
                 self._note("ledger", "ledger", said)
 
     # ---- Manifests

@@ -8,6 +8,7 @@ from foxbatch.account import Balance, Charge
 from foxbatch.canonical import Json
 from foxbatch.client.outcomes import number_in
 from foxbatch.client.redaction import redact
+from foxbatch.events import amount_in
 from foxbatch.provider import BalanceRoute, ChargesRoute, find
 
 _LONGEST_MODEL = 200
@@ -26,7 +27,7 @@ def is_refusal(reply: Json) -> bool:
 
 def read_balance(route: BalanceRoute, reply: Json) -> Balance | None:
     """Return the figures of *reply*; None where it does not say what is used."""
-    used = number_in(find(reply, route.used))
+    used = amount_in(number_in(find(reply, route.used)))
     if is_refusal(reply) or used is None:
         return None
     unlimited = find(reply, route.unlimited)

@@ -24,7 +24,7 @@ from foxbatch.client.redaction import (
     without_lookalikes,
     without_secrets,
 )
-from foxbatch.events import ResultItem, State, TaskId, is_task_id
+from foxbatch.events import ResultItem, State, TaskId, amount_in, is_task_id
 from foxbatch.provider import Provider, find
 from foxbatch.provider.service import Means, SubmitRule
 
@@ -418,7 +418,7 @@ def _view(
         error=_failure(provider, find(reply, places.error))
         if state == "failed"
         else None,
-        credits=number_in(find(reply, places.credits)),
+        credits=amount_in(number_in(find(reply, places.credits))),
         reported_model=model if isinstance(model, str) else None,
         estimated_s=number_in(find(reply, places.estimate)),
         created=number_in(find(reply, places.created)),
