@@ -647,6 +647,7 @@ class TestEnding:
         [
             (ExitCode.DONE, {"done": 2}, "✓ All 2 jobs are done"),
             (ExitCode.DONE, {"done": 1}, "✓ The one job is done"),
+            (ExitCode.DONE, {}, "✓ There are no jobs here"),
             (ExitCode.DONE, {"running": 2}, "✓ As it says"),
             (ExitCode.FAILED_JOBS, {"done": 8, "failed": 4}, "✗ 4 of 12 jobs failed"),
             (
@@ -657,7 +658,7 @@ class TestEnding:
             (ExitCode.REMOTE, {"running": 2}, "… As it says"),
             (ExitCode.REFUSED, {"new": 2}, "✗ As it says"),
         ],
-        ids=["done", "one", "detached", "failed", "held", "remote", "refused"],
+        ids=["done", "one", "none", "detached", "failed", "held", "remote", "refused"],
     )
     def test_headline_says_how_it_ended(
         self,

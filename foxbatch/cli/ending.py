@@ -57,6 +57,8 @@ def headline(summary: RunSummary) -> str:
     total = sum(summary.counts.values())
     jobs = count(total, "job")
     match summary.exit_code:
+        case ExitCode.DONE if not total:
+            said = "there are no jobs here"
         case ExitCode.DONE if summary.counts.get(Phase.DONE, 0) < total:
             said = summary.reason
         case ExitCode.DONE:
