@@ -39,7 +39,7 @@ from foxbatch.events import JobPlanned, SubmitIntended
 from foxbatch.governor import Governor, Slots
 from foxbatch.pace import Pacer
 from foxbatch.planner import Action
-from foxbatch.runner import bench, fetch, submit
+from foxbatch.runner import batch, bench, fetch, submit
 from foxbatch.runner.submit import Purchase, Submitter
 from foxbatch.runner.watch import Watched, Watcher
 from foxbatch.state import Attempt, Phase
@@ -428,3 +428,16 @@ def _success_first() -> AbstractContextManager[object]:
 def _overdue_forgotten() -> AbstractContextManager[object]:
     actions = {**planner._GO_ON, Phase.OVERDUE: (Action.KEEP, "overdue")}  # noqa: SLF001
     return _swap(planner, "_GO_ON", actions)
+
+
+@_mutant("when a task fails, the earlier attempts of its job are forgotten")
+def _forgotten_early() -> AbstractContextManager[object]:
+    failed = batch.Batch._failed  # noqa: SLF001
+
+    def fail(self: batch.Batch, watched: Watched, failure_class: str) -> None:
+        shop, job = self._bench, watched.wanted.job
+        known = shop.book.state.jobs[job]
+        known.attempts = {watched.attempt: known.attempts[watched.attempt]}
+        failed(self, watched, failure_class)
+
+    return _swap(batch.Batch, "_failed", fail)
