@@ -72,6 +72,7 @@ class Progress:
     def __init__(self, beginning: Beginning, now: float) -> None:
         self.beginning = beginning
         self.phases: dict[JobId, Phase] = {}
+        self._counts: Counter[Phase] = Counter()
         self.failures: dict[JobId, Remark] = {}
         self.held: dict[JobId, Remark] = {}
         self.submitted = 0
@@ -92,11 +93,19 @@ class Progress:
         self._labels[job.id] = label_of(job.wanted)
         if job.action is Action.ORPHAN or job.phase is Phase.SKIPPED:
             return
-        self.phases[job.id] = Phase.NEW if job.action in BUYS else job.phase
+        self._move(job.id, Phase.NEW if job.action in BUYS else job.phase)
         if job.action is Action.SETTLE:
             self.held[job.id] = Remark(self.label(job.id), job.reason)
         elif self.phases[job.id] is Phase.FAILED:
             self.failures[job.id] = Remark(self.label(job.id), job.reason)
+
+    def _move(self, job: JobId, phase: Phase) -> None:
+        """Note where a job stands now. Counted here: frames are drawn often."""
+        before = self.phases.get(job)
+        if before is not None:
+            self._counts[before] -= 1
+        self.phases[job] = phase
+        self._counts[phase] += 1
 
     def take(self, fact: Event, now: float) -> None:
         """Count one more fact that happened at *now*, in monotonic seconds."""
@@ -116,7 +125,7 @@ class Progress:
             case _:
                 pass
         if isinstance(fact, JobFact) and not isinstance(fact, JobPlanned):
-            self.phases[fact.job] = self._phase_after(fact)
+            self._move(fact.job, self._phase_after(fact))
 
     def _price(self, fact: Event) -> None:
         """Keep the last known price of what this run itself bought."""
@@ -162,7 +171,7 @@ class Progress:
     @property
     def counts(self) -> Counter[Phase]:
         """Jobs by phase."""
-        return Counter(self.phases.values())
+        return +self._counts
 
     @property
     def tally(self) -> dict[str, int]:
@@ -177,7 +186,7 @@ class Progress:
     @property
     def settled(self) -> int:
         """Jobs that this run has nothing more to do about."""
-        return sum(phase in _SETTLED for phase in self.phases.values())
+        return sum(self._counts[phase] for phase in _SETTLED)
 
     @property
     def in_flight(self) -> int:
