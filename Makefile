@@ -13,7 +13,7 @@ DEVELOPABLE := $(VENV)/.developable
 # Where a gap in the tests would cost money or work.
 PURE_MONEY := foxbatch/account.py,foxbatch/breaker.py,foxbatch/budget.py,foxbatch/prices.py
 PURE_PACE := foxbatch/durations.py,foxbatch/experience.py,foxbatch/forecast.py,foxbatch/pace.py
-WHOLLY_TESTED := foxbatch/events.py,foxbatch/ledger.py,foxbatch/ledger_index.py,foxbatch/lifecycle.py,foxbatch/state.py,foxbatch/matrix/*,$(PURE_MONEY),$(PURE_PACE)
+WHOLLY_TESTED := foxbatch/events.py,foxbatch/ledger.py,foxbatch/ledger_index.py,foxbatch/lock.py,foxbatch/lifecycle.py,foxbatch/state.py,foxbatch/matrix/*,$(PURE_MONEY),$(PURE_PACE)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -24,6 +24,7 @@ The modules, in a good order to read them:
     ledger_schema  the published schema of a line, and what it refuses
     ledger         an append-only file that survives a power cut
     ledger_index   what it says of its jobs, one after the other
+    lock           one writer per run directory, and who it is
     lint           what is valid in a manifest, and probably not meant
     prices         what a purchase is thought to cost
     budget         what may still be bought

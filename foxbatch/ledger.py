@@ -24,22 +24,19 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import filelock
 import msgspec
 
 from foxbatch.clock import Clock, to_text
 from foxbatch.durable import Fsync, make_folder, sync_file, sync_folder
 from foxbatch.errors import (
     LedgerError,
-    RunDirError,
-    RunDirLockedError,
     TransitionError,
 )
 from foxbatch.events import (
@@ -48,7 +45,6 @@ from foxbatch.events import (
     Event,
     NewerError,
     RunId,
-    RunStarted,
     SubmitAccepted,
     SubmitSettled,
     decode,
@@ -56,13 +52,6 @@ from foxbatch.events import (
     is_task_id,
 )
 from foxbatch.lifecycle import Lane
-from foxbatch.processes import (
-    Process,
-    in_other_container,
-    is_gone,
-    this_process,
-    under_one_kernel,
-)
 from foxbatch.state import BatchState
 
 EventT = TypeVar("EventT", bound=Event)
@@ -113,7 +102,7 @@ class LedgerWriter:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._handle = os.open(self.path, flags | getattr(os, "O_BINARY", 0), 0o644)
         except OSError as error:
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
         try:
             # A run that was killed may have left facts in the memory of the system:
             # they have been read, so they must not vanish from under what follows.
@@ -124,7 +113,7 @@ class LedgerWriter:
             sync_folder(folder.parent, fsync)
         except OSError as error:
             os.close(self._handle)
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
 
     @property
     def moment(self) -> str:
@@ -164,7 +153,7 @@ class LedgerWriter:
                 self._fsync(self._handle)
         except OSError as error:
             self._broken = True
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
         self._seq += len(stamped)
         return stamped
 
@@ -179,12 +168,13 @@ class LedgerWriter:
             if not self._broken:
                 self._fsync(self._handle)
         except OSError as error:
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
         finally:
             os.close(self._handle)
 
 
-def _cannot_write(path: Path, error: OSError) -> LedgerError:
+def cannot_write(path: Path, error: OSError) -> LedgerError:
+    """Return what to say of a file that the system does not let us write."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     hint = (
         "Free some space and type the same command again."
@@ -397,104 +387,3 @@ def ledger_files(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise cannot_read(folder, error) from error
-
-
-class DirLock:
-    """One writer per run directory and machine. A context manager.
-
-    The lock is the operating system's: it goes when the process does.
-    """
-
-    def __init__(self, run_dir: Path) -> None:
-        self._run_dir = run_dir
-        # Not zero: whoever only looks whether the lock is held holds it for a moment.
-        self._lock = _system_lock(run_dir, timeout_s=0.3)
-
-    def __enter__(self) -> None:
-        try:
-            make_folder(self._run_dir)
-            self._lock.acquire()
-        except filelock.Timeout:
-            raise RunDirLockedError(
-                str(self._run_dir), last_writer(self._run_dir / "ledger")
-            ) from None
-        except OSError as error:
-            if error.errno in _NO_LOCKS:
-                raise _no_locks(self._run_dir, error) from error
-            raise _cannot_write(self._run_dir / ".lock", error) from error
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-
-# What network and FUSE mounts say that have no locks, or whose lock service is down.
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
-
-
-def _no_locks(run_dir: Path, error: OSError) -> RunDirError:
-    return RunDirError(
-        f"{run_dir} is on a file system that cannot lock a file: {error.strerror}",
-        hint=(
-            "Without the lock two runs could buy the same jobs. Name a folder on a "
-            "local disk with --out."
-        ),
-    )
-
-
-def _system_lock(run_dir: Path, *, timeout_s: float) -> filelock.BaseFileLock:
-    # Never a soft lock, which is a file that outlives a killed process.
-    path = run_dir / ".lock"
-    return filelock.FileLock(path, timeout=timeout_s, fallback_to_soft=False)
-
-
-def last_writer(folder: Path) -> str:
-    """Return who wrote the newest file that may still be written, for people."""
-    here = this_process()
-    try:
-        unfinished = _unfinished(read_folder(folder).state, here)
-    except LedgerError:  # that it is damaged is said to whoever gets the lock
-        unfinished = []
-    for one in unfinished:
-        place = "in another container on" if in_other_container(one, here) else "on"
-        return f"process {one.pid} {place} {one.host}, started {one.at}"
-    return "another process"
-
-
-def _unfinished(state: BatchState, here: Process) -> list[RunStarted]:
-    """Return the starts of runs that may be going on, the newest first.
-
-    They did not say goodbye, and their process is not known to be gone.
-    """
-    starts = (
-        run.started
-        for run in state.runs.values()
-        if run.started is not None and run.ended is None
-    )
-    going_on = (started for started in starts if not is_gone(started, here))
-    return sorted(going_on, key=lambda started: started.at, reverse=True)
-
-
-def live_runs(
-    state: BatchState, run_dir: Path, *, here: Process
-) -> Mapping[RunId, int]:
-    """Return the runs that are going on now, and their process ids.
-
-    Only the holder of the lock can be alive under this kernel; what another machine
-    does cannot be seen from here, and its unfinished runs are taken for dead.
-
-    Args:
-        state: What the ledger says.
-        run_dir: Where it lies.
-        here: Who asks.
-    """
-    ours = [one for one in _unfinished(state, here) if under_one_kernel(one, here)]
-    if not ours or not (run_dir / ".lock").exists():
-        return {}
-    probe = _system_lock(run_dir, timeout_s=0)
-    try:
-        with probe:
-            return {}
-    except filelock.Timeout:
-        return {ours[0].run: ours[0].pid}
-    except OSError:  # a read-only copy, or no locks: nobody can be writing to it
-        return {}

@@ -27,7 +27,8 @@ from foxbatch.events import (
     SubmitIntended,
     SubmitSettled,
 )
-from foxbatch.ledger import DirLock, LedgerWriter, read_facts
+from foxbatch.ledger import LedgerWriter, read_facts
+from foxbatch.lock import DirLock
 from foxbatch.planner import Action, Choice, Plan
 from foxbatch.sandbox import EmbeddedSandbox, SandboxOptions
 from foxbatch.state import Attempt, Phase

@@ -113,7 +113,8 @@ from foxbatch.api.provenance import start_fact
 from foxbatch.canonical import Digest
 from foxbatch.clock import SystemClock
 from foxbatch.events import Origin
-from foxbatch.ledger import DirLock, LedgerWriter, new_run_id
+from foxbatch.ledger import LedgerWriter, new_run_id
+from foxbatch.lock import DirLock
 
 home = Path(sys.argv[1])
 with DirLock(home):
@@ -130,7 +131,8 @@ import sys
 from pathlib import Path
 from foxbatch.api.looking import live
 from foxbatch.errors import RunDirLockedError
-from foxbatch.ledger import DirLock, read_folder
+from foxbatch.ledger import read_folder
+from foxbatch.lock import DirLock
 
 home = Path(sys.argv[1])
 print(len(live(read_folder(home / "ledger").state, home)))

@@ -16,7 +16,7 @@ import pytest
 
 from foxbatch import api
 from foxbatch.api.changes import not_as_asked
-from foxbatch.ledger import DirLock
+from foxbatch.lock import DirLock
 from foxbatch.results import Record
 from tests.cli import MANIFEST, Type
 from tests.test_results import JOB, record_of

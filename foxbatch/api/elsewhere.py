@@ -44,7 +44,8 @@ from foxbatch.events import (
     TaskId,
     decode,
 )
-from foxbatch.ledger import live_runs, read_folder
+from foxbatch.ledger import read_folder
+from foxbatch.lock import live_runs
 from foxbatch.planner import BUYS, Elsewhere, Plan, PlannedJob
 from foxbatch.processes import this_process
 from foxbatch.provider import Provider

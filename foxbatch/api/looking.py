@@ -28,7 +28,8 @@ from foxbatch.clock import Clock, SystemClock, to_text
 from foxbatch.events import RunId
 from foxbatch.experience import durations
 from foxbatch.forecast import Kind
-from foxbatch.ledger import LedgerReading, live_runs, read_folder
+from foxbatch.ledger import LedgerReading, read_folder
+from foxbatch.lock import live_runs
 from foxbatch.planner import Choice, Plan, as_planned
 from foxbatch.policy import Budget
 from foxbatch.processes import this_process

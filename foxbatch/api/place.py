@@ -118,7 +118,6 @@ class Place:
                 hint="Mend that and type the same command again; nothing was sent.",
             ) from error
 
-
     def _is_kept(self, digest: Digest) -> bool:
         with suppress(RunDirError):
             self.read_kept(digest)

@@ -33,7 +33,8 @@ from foxbatch.events import (
     TaskId,
     is_task_id,
 )
-from foxbatch.ledger import DirLock, LedgerWriter, new_run_id, read_folder
+from foxbatch.ledger import LedgerWriter, new_run_id, read_folder
+from foxbatch.lock import DirLock
 from foxbatch.planner import as_planned, is_news
 from foxbatch.provider import Provider
 from foxbatch.results import records, write_jsonl

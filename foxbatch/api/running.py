@@ -44,13 +44,9 @@ from foxbatch.events import JobPlanned, Origin, RunId, RunStarted
 from foxbatch.experience import durations
 from foxbatch.forecast import Forecast
 from foxbatch.governor import Governor
-from foxbatch.ledger import (
-    DirLock,
-    LedgerWriter,
-    new_run_id,
-    read_folder,
-)
+from foxbatch.ledger import LedgerWriter, new_run_id, read_folder
 from foxbatch.ledger_index import LedgerIndex
+from foxbatch.lock import DirLock
 from foxbatch.pace import PaceChange
 from foxbatch.planner import (
     BUYS,

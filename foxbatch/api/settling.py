@@ -39,13 +39,8 @@ from foxbatch.client import (
 from foxbatch.clock import Clock, SystemClock, from_text
 from foxbatch.errors import FoxbatchError, UnreachableError, UsageError
 from foxbatch.events import Decision, RunEnded, SubmitSettled, TaskId
-from foxbatch.ledger import (
-    DirLock,
-    LedgerWriter,
-    live_runs,
-    new_run_id,
-    read_folder,
-)
+from foxbatch.ledger import LedgerWriter, new_run_id, read_folder
+from foxbatch.lock import DirLock, live_runs
 from foxbatch.pace import Pacer
 from foxbatch.processes import this_process
 from foxbatch.provider import Provider

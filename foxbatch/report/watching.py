@@ -13,7 +13,8 @@ import msgspec
 from foxbatch.canonical import Digest, JobId
 from foxbatch.errors import FoxbatchError
 from foxbatch.events import JobFact, RunId, RunStarted
-from foxbatch.ledger import LedgerTail, ledger_files, live_runs
+from foxbatch.ledger import LedgerTail, ledger_files
+from foxbatch.lock import live_runs
 from foxbatch.processes import Process, this_process
 from foxbatch.report.curl import Service, service_of
 from foxbatch.report.data import Album, Axis, Cell, Details, Gallery, RunOf, RunShown

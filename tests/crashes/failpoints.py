@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from foxbatch import durable, ledger, results
+from foxbatch import durable, ledger, lock, results
 from foxbatch.artifacts import Partial, Store
 
 _POST_MOMENTS = {
@@ -120,8 +120,8 @@ def _watch_files(trap: Trap) -> None:
     _around(trap, Path, "replace", lambda path, *_: f"rename:{_kind(path)}")
     _around(trap, Path, "unlink", lambda path, *_, **__: f"unlink:{_kind(path)}")
     _around(trap, Path, "mkdir", lambda *_, **__: "mkdir")
-    _around(trap, ledger.DirLock, "__enter__", lambda *_: "lock")
-    _around(trap, ledger.DirLock, "__exit__", lambda *_: "unlock")
+    _around(trap, lock.DirLock, "__enter__", lambda *_: "lock")
+    _around(trap, lock.DirLock, "__exit__", lambda *_: "unlock")
     whole = durable.write_whole
 
     def write_whole(path: Path, chunks: Iterable[bytes]) -> None:

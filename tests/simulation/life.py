@@ -27,7 +27,7 @@ from foxbatch.errors import (
     UsageError,
 )
 from foxbatch.events import Event
-from foxbatch.ledger import DirLock
+from foxbatch.lock import DirLock
 from foxbatch.manifest import Manifest, parse_manifest
 from foxbatch.planner import Choice
 from foxbatch.provider import Provider, parse_provider

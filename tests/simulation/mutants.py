@@ -19,7 +19,7 @@ import anyio
 import httpx
 import msgspec
 
-from foxbatch import budget, canonical, events, ledger, planner
+from foxbatch import budget, canonical, events, ledger, lock, planner
 from foxbatch.api import errand
 from foxbatch.artifacts import Store
 from foxbatch.canonical import JobId
@@ -162,7 +162,7 @@ def _torn_tail_takes_another() -> AbstractContextManager[object]:
 
 @_mutant("the lock is not taken")
 def _no_lock() -> AbstractContextManager[object]:
-    return _swap(ledger.DirLock, "__enter__", lambda _self: None)
+    return _swap(lock.DirLock, "__enter__", lambda _self: None)
 
 
 # ---- Submissions
