@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -69,9 +70,18 @@ def _said_version(words: Sequence[str]) -> bool:
 
 
 def _say_nothing_else(code: int) -> None:
-    """Let a signal that comes now end the process with the *code* that was decided."""
+    """Let a signal that comes now end the process with the *code* that was decided.
+
+    Python forgets our handlers at the very end, so the signals are ignored from there.
+    """
     for number in stop_signals():
         signal.signal(number, lambda *_: os._exit(code))
+    atexit.register(_hear_nothing)
+
+
+def _hear_nothing() -> None:
+    for number in stop_signals():
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -306,10 +306,10 @@ def _lines(path: Path, start: int) -> Iterator[tuple[bytes, bool]]:
 
 def cannot_read(path: Path, error: OSError) -> LedgerError:
     """Return what to say of a ledger that the system does not let us read."""
-    return LedgerError(
-        f"{path} cannot be read: {error.strerror or error}",
-        hint="Make it readable for this user and type the same command again.",
-    )
+    hint = "Make it readable for this user and type the same command again."
+    if isinstance(error, IsADirectoryError | FileNotFoundError):
+        hint = "Put the file back, or take away what is there: it is no ledger file."
+    return LedgerError(f"{path} cannot be read: {error.strerror or error}", hint=hint)
 
 
 def _check_place(path: Path, number: int, event: Event, lane: Lane) -> None:

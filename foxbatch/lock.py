@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 import filelock
 
@@ -33,11 +34,11 @@ class DirLock:
     """
 
     def __init__(self, run_dir: Path) -> None:
-        self._run_dir = run_dir
+        self._run_dir, self._path = run_dir, run_dir / ".lock"
         # Not zero: whoever only looks whether the lock is held holds it for a moment.
         self._lock = _system_lock(run_dir, timeout_s=0.3)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         try:
             make_folder(self._run_dir)
             self._lock.acquire()
@@ -48,10 +49,41 @@ class DirLock:
         except OSError as error:
             if error.errno in _NO_LOCKS:
                 raise _no_locks(self._run_dir, error) from error
-            raise cannot_write(self._run_dir / ".lock", error) from error
+            raise cannot_write(self._path, error) from error
+        self._file = _file_at(self._path)
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+    def holds(self) -> bool:
+        """Return whether nobody else can have locked the directory meanwhile.
+
+        Somebody may have removed the lock file, and then another process makes a new
+        one. It is a lock to nobody but us then.
+        """
+        return self._file is None or _file_at(self._path) == self._file
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Return which file is there; None for none, and where that cannot be known."""
+    try:
+        first, again = path.stat(), path.stat()
+    except OSError:
+        return None
+    found = first.st_dev, first.st_ino
+    return found if found == (again.st_dev, again.st_ino) else None
+
+
+def lock_lost(run_dir: Path) -> RunDirError:
+    """Return what to say of a run whose lock file somebody has removed."""
+    return RunDirError(
+        f"{run_dir}/.lock was removed or replaced while this run went on",
+        hint=(
+            "Another run may have begun, so nothing more was bought here. Type the "
+            "same command again when no other run goes on."
+        ),
+    )
 
 
 # What network and FUSE mounts say that have no locks, or whose lock service is down.

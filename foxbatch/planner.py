@@ -340,6 +340,8 @@ def _decide(
         action, reason, why = _about_failure(known, attempt, retry, choice)
     elif phase is not Phase.NEW:
         action, reason = _GO_ON[phase]
+        if phase is Phase.DONE and known is not None and (more := known.unfinished()):
+            action, reason, attempt = Action.ADOPT, _BOUGHT_TWICE, more[0]
     elif attempt is not None:  # settled with "buy again"
         reason, why = "to be bought again, as settled", "buy_again"
     if action in BUYS and not choice.selects(wanted):
@@ -358,6 +360,7 @@ def _decide(
     )
 
 
+_BOUGHT_TWICE = "done; bought twice, and the other task is fetched as well"
 _GO_ON = {
     Phase.DONE: (Action.KEEP, "done"),
     Phase.SUBMITTING: (Action.KEEP, "being submitted by a run that goes on now"),
@@ -444,7 +447,9 @@ def _orphan(
     """
     phase, attempt = known.leading(live)
     action, reason = _GO_ON[phase]
-    if action in (Action.KEEP, Action.ORPHAN):
+    if phase is Phase.DONE and (more := known.unfinished()):
+        action, reason, attempt = Action.ADOPT, _BOUGHT_TWICE, more[0]
+    elif action in (Action.KEEP, Action.ORPHAN):
         action, reason = Action.ORPHAN, f"{reason}{why}"
     planned = known.planned
     assert planned is not None  # noqa: S101  callers filter

@@ -307,6 +307,8 @@ def _earlier(known: FactT | None, event: FactT) -> FactT:
     return event if known is None or key_of(event) < key_of(known) else known
 
 
+_UNFINISHED = (Phase.DOWNLOADING, Phase.RUNNING, Phase.OVERDUE)
+
 # Where several attempts say different things, the first of these is the job's.
 _PRECEDENCE = (
     Phase.DONE,
@@ -371,6 +373,23 @@ class JobState:
             attempt.submission >= Submission.TASK_SETTLED
             for attempt in self.attempts.values()
         )
+
+    def unfinished(self) -> list[Attempt]:
+        """Return the attempts whose tasks may still give something, oldest first.
+
+        There are several where a job was bought twice, or where a log is all that is
+        left of a repetition. A task that two attempts name is one.
+        """
+        ended = (Phase.DONE, Phase.FAILED)
+        over = {a.task for a in self.attempts.values() if a.phase(alive=False) in ended}
+        found: dict[TaskId, Attempt] = {}
+        for attempt in self.in_order():
+            task = attempt.task
+            if task is None or task in over:
+                continue
+            if attempt.phase(alive=False) in _UNFINISHED:
+                found.setdefault(task, attempt)
+        return list(found.values())
 
     def unexplained_purchases(self) -> list[Attempt]:
         """Return accepted attempts when more than one is no recorded repetition.

@@ -300,6 +300,7 @@ class World:
     go_on: GoOn | None = None
     allow_unpriced: bool = False
     fail_fast: bool = False
+    holds_lock: Callable[[], bool] = lambda: True
     most: float = math.inf
     detach: bool = False
     choice: Choice | None = None
@@ -375,6 +376,7 @@ class World:
             most=Budget(credits=self.max_credits, per="run"),
             fail_fast=self.fail_fast,
             allow_unpriced=self.allow_unpriced,
+            holds_lock=self.holds_lock,
         )
 
     def reading(self) -> LedgerReading:

@@ -15,6 +15,7 @@ from foxbatch import api
 from foxbatch.errors import (
     ExitCode,
     InvalidError,
+    LedgerError,
     OriginError,
     RunDirError,
     UsageError,
@@ -140,6 +141,27 @@ async def test_what_was_kept_is_put_back_where_it_was_changed(
     await api.run(api.load_manifest(path), OPTIONS)
 
     assert {file: file.read_bytes() for file in kept} == kept
+
+
+async def test_what_only_the_results_tell_of_is_not_bought_again(
+    write: WriteManifest,
+) -> None:
+    """An older copy of the ledger file has taken its place."""
+    loaded = api.load_manifest(write("A fox", "A hare"))
+    first = await api.run(loaded, OPTIONS)
+    (ledger,) = (first.run_dir / "ledger").iterdir()
+    lines = ledger.read_bytes().splitlines(keepends=True)
+    begun = next(n for n, line in enumerate(lines) if b"submit.intended" in line)
+    ledger.write_bytes(b"".join(lines[:begun]))
+
+    with pytest.raises(
+        LedgerError, match=r"tells of task .* of a-[\w-]+ .*, and 1 more,"
+    ):
+        await api.run(loaded, OPTIONS)
+    (first.run_dir / "results.jsonl").unlink()
+    again = await api.run(loaded, OPTIONS)
+
+    assert again.submitted == 2
 
 
 async def test_a_button_knows_its_reasons(write: WriteManifest) -> None:

@@ -231,6 +231,21 @@ def kept(folder: Path, content: bytes, name: str) -> None:
     (folder / name).write_bytes(content)
 
 
+class TestHolding:
+    def test_ends_when_somebody_removes_the_file(self, tmp_path: Path) -> None:
+        with DirLock(tmp_path) as lock:
+            assert lock.holds()
+            (tmp_path / ".lock").unlink()
+            assert not lock.holds()
+
+    @pytest.mark.skipif(os.name == "nt", reason="a file in use cannot be removed")
+    def test_ends_when_another_process_locks_a_new_one(self, tmp_path: Path) -> None:
+        with DirLock(tmp_path) as lock:
+            (tmp_path / ".lock").unlink()
+            with holder(tmp_path):
+                assert not lock.holds()
+
+
 class TestWhoIsAlive:
     def test_the_run_whose_process_holds_the_lock(self, tmp_path: Path) -> None:
         with holder(tmp_path) as process:

@@ -60,6 +60,10 @@ FAILED = JobFailed(job=ID, attempt=FIRST, error_class="service", code="service_e
 RESULTS = ResultsSeen(job=ID, attempt=FIRST, items=(ResultItem(url="http://x"),))
 OVERDUE = WatchEnded(job=ID, attempt=FIRST, watched_s=60)
 DONE = JobSucceeded(job=ID, attempt=FIRST)
+OTHER_TASK = (
+    SubmitIntended(job=ID, attempt=AttemptId("run-2")),
+    SubmitAccepted(job=ID, attempt=AttemptId("run-2"), task=TaskId("task-2")),
+)
 BUY_AGAIN = SubmitSettled(job=ID, attempt=FIRST, decision="buy_again", who="me")
 WRITE_OFF = SubmitSettled(
     job=ID, attempt=FIRST, decision="write_off", who="me", why="seen nowhere"
@@ -105,6 +109,12 @@ def plan_of(
             id="finished: fetched",
         ),
         pytest.param([INTENDED, ACCEPTED, RESULTS, DONE], "done", "keep", id="done"),
+        pytest.param(
+            [INTENDED, ACCEPTED, RESULTS, DONE, *OTHER_TASK],
+            "done",
+            "adopt",
+            id="done, and bought once more: fetched too",
+        ),
         pytest.param(
             [INTENDED, ACCEPTED, FAILED], "failed", "keep", id="failed: left alone"
         ),

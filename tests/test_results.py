@@ -38,6 +38,7 @@ from foxbatch.results import (
     Times,
     flatten,
     records,
+    tasks_in,
     write_csv,
     write_jsonl,
 )
@@ -470,6 +471,16 @@ class TestJsonLines:
         assert lines == list(map(json.loads, expected))
         assert path.stat().st_size > 1 << 20
         assert list(tmp_path.iterdir()) == [path]
+
+    def test_the_tasks_are_read_again_and_what_is_damaged_is_left_out(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "results.jsonl"
+        write_jsonl([record_of(*STORY), record_of(OTHER)], path)
+        path.write_bytes(b"nonsense\n[]\n" + path.read_bytes() + b'{"job":')
+
+        assert list(tasks_in(path)) == [(ID, "task-1")]
+        assert list(tasks_in(tmp_path / "none")) == []
 
     def test_a_disk_that_refuses_is_an_error_of_our_own(self, tmp_path: Path) -> None:
         with pytest.raises(RunDirError, match="cannot be written: No such file"):

@@ -39,7 +39,7 @@ from foxbatch.canonical import JobId
 from foxbatch.client import ServiceClient, without_secrets
 from foxbatch.clock import Clock, SystemClock, to_text
 from foxbatch.durable import network_file_system
-from foxbatch.errors import UsageError, most_urgent
+from foxbatch.errors import LedgerError, UsageError, most_urgent
 from foxbatch.events import JobPlanned, Origin, RunId, RunStarted
 from foxbatch.experience import durations
 from foxbatch.forecast import Forecast
@@ -60,7 +60,7 @@ from foxbatch.planner import (
 )
 from foxbatch.policy import Budget
 from foxbatch.prices import canaries, prices
-from foxbatch.results import in_order, write_jsonl
+from foxbatch.results import in_order, tasks_in, write_jsonl
 from foxbatch.runner import Bench, Book, Gate, GoOn, Outcome, StopButton, run_batch
 from foxbatch.state import Phase
 
@@ -104,11 +104,12 @@ async def run(
         raise error
     place = errand.place
     place.check(home=None if options.out else place.path.parent.parent)
-    with DirLock(place.path):
+    with DirLock(place.path) as lock:
         started = _Run(
             errand,
             options,
             audience,
+            lock,
             confirm=confirm,
             go_on=go_on,
             stop=stop,
@@ -136,9 +137,9 @@ async def collect(
     options = options or RunOptions()
     place = Place(run_dir)
     place.check()
-    with DirLock(place.path):
+    with DirLock(place.path) as lock:
         errand = to_collect(place, read_folder(place.ledger).state)
-        started = _Run(errand, options, audience, stop=stop, clock=clock)
+        started = _Run(errand, options, audience, lock, stop=stop, clock=clock)
         return await started.carry_out()
 
 
@@ -150,13 +151,14 @@ class _Run:
         errand: Errand,
         options: RunOptions,
         audience: Sequence[Audience],
+        lock: DirLock,
         *,
         confirm: Confirm | None = None,
         go_on: GoOn | None = None,
         stop: StopButton | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._errand = errand
+        self._errand, self._lock = errand, lock
         self._options = options
         self._audience = audience
         self._confirm = confirm
@@ -212,6 +214,7 @@ class _Run:
         settled = not known or origin in known
         if settled and not news and not self._has_work():
             return self._summary(None, RunId(""), reused)
+        self._check_memory()
         self._check_requests(entry)
         check_prices(self._plan.estimate, self._budgets, self._options)
         Store(errand.place.path).check(
@@ -238,6 +241,27 @@ class _Run:
                     hint="Give the address (URL) of the file instead; --only runs the "
                     "jobs that need none.",
                 )
+
+    def _check_memory(self) -> None:
+        """Raise `LedgerError` where a job was bought and no ledger file says so."""
+        state, place = self._reading.state, self._errand.place
+        buys = {job.id: job.wanted.name for job in self._plan.with_action(*BUYS)}
+        lost = {
+            job: task
+            for job, task in (tasks_in(place.results) if buys else ())
+            if job in buys and task not in state.tasks
+        }
+        if lost:
+            job, task = next(iter(lost.items()))
+            more = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
+            raise LedgerError(
+                f"{place.results} tells of task {task} of {buys[job]} ({job}){more}, "
+                "and no ledger file does: one is missing, or an older copy has taken "
+                "its place",
+                hint="Put the longest copy of each file back into ledger/, or write "
+                "the tasks down again with `foxbatch recover --from-log`. Without "
+                "results.jsonl they are bought again.",
+            )
 
     def _check_requests(self, entry: Access | None) -> None:
         """Raise `UsageError` rather than send the key in a prompt or parameter."""
@@ -347,6 +371,7 @@ class _Run:
             most=self._most,
             fail_fast=self._options.fail_fast,
             allow_unpriced=self._options.allow_unpriced,
+            holds_lock=self._lock.holds,
         )
 
     def _forecast(self, rng: random.Random) -> Forecast:

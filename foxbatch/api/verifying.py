@@ -223,7 +223,8 @@ class _Check:
         except LedgerError as error:
             self.damaged = True
             said = str(error).removeprefix(f"{path}")
-            self._found("ledger", name, f"it cannot be trusted{said}")
+            line = " cannot be trusted" if said.startswith(":") else ""
+            self._found("ledger", name, f"it{line}{said}")
             return run
         for number, why in against_schema(path):
             self._found(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from foxbatch.results.files import write_csv, write_jsonl
+from foxbatch.results.files import tasks_in, write_csv, write_jsonl
 from foxbatch.results.flat import Flat, Kind, Row, Table, Value, as_python, flatten
 from foxbatch.results.record import (
     Failure,
@@ -37,6 +37,7 @@ __all__ = [
     "records",
     "records_of",
     "results_schema",
+    "tasks_in",
     "write_csv",
     "write_jsonl",
 ]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
 import msgspec
 
+from foxbatch.canonical import JobId
 from foxbatch.durable import write_whole
 from foxbatch.errors import RunDirError
+from foxbatch.events import TaskId
 from foxbatch.results.flat import Table, Value
 from foxbatch.results.record import Models, Record, with_flags
 
@@ -56,6 +59,25 @@ def _flagged(found: Iterable[Record], waiting: IO[bytes]) -> Iterator[bytes]:
         else:
             record = msgspec.json.decode(line, type=Record)
             yield msgspec.json.encode(with_flags(record, usual)) + b"\n"
+
+
+class _Bought(msgspec.Struct):
+    job: JobId
+    task: TaskId | None = None
+
+
+def tasks_in(path: Path) -> Iterator[tuple[JobId, TaskId]]:
+    """Yield which task each job had when the file at *path* was written.
+
+    The file is derived and nobody's truth: what cannot be read of it is left out.
+    """
+    decoder = msgspec.json.Decoder(_Bought)
+    with suppress(OSError), path.open("rb") as file:
+        for line in file:
+            with suppress(msgspec.DecodeError):
+                told = decoder.decode(line)
+                if told.task is not None:
+                    yield told.job, told.task
 
 
 def write_csv(table: Table, stream: IO[str]) -> None:

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 
 import anyio
 
+from foxbatch.canonical import JobId
 from foxbatch.client import Accepted
 from foxbatch.clock import from_text
 from foxbatch.errors import ExitCode, FoxbatchError, most_urgent
-from foxbatch.events import AttemptId, JobPlanned, RunEnded
+from foxbatch.events import AttemptId, JobPlanned, RunEnded, TaskId
 from foxbatch.forecast import Track, kind_of
 from foxbatch.planner import BUYS, Action, Plan, PlannedJob
 from foxbatch.runner.account import look_after, look_before
@@ -67,6 +68,8 @@ class Batch:
         self._canary = None if go_on is None else Canary(bench, self._submitter, go_on)
         self._watcher = Watcher(bench, self._finished, self._failed)
         self._fetcher = Fetcher(bench, self._ask_again)
+        self._followed: set[TaskId] = set()  # tasks of earlier runs
+        bench.go_on = self._go_on_with
 
     async def work_through(self, plan: Plan) -> Outcome:
         """Do what *plan* says and return how it ended.
@@ -110,31 +113,48 @@ class Batch:
         known.sort(key=_urgency)
         gap_s = self._bench.provider.polling.interval_s / max(1, len(known))
         for index, job in enumerate(known):
-            watched = self._watched_again(job)
+            if job.attempt is None:
+                continue
+            watched = self._watched_again(job.wanted, job.attempt)
             if watched is not None:
                 self._watcher.add(watched, in_s=index * gap_s)
 
-    def _watched_again(self, job: PlannedJob) -> Watched | None:
-        attempt = job.attempt
-        if attempt is None or attempt.task is None:
+    def _go_on_with(self, job: JobId) -> bool:
+        """Ask about another task of a job; False where all of them were followed."""
+        bench, known = self._bench, self._bench.book.state.jobs.get(job)
+        if known is None or known.planned is None or bench.stop.reason:
+            return False
+        for attempt in known.unfinished():
+            # Not by what is the last word of each: clocks may have been set back.
+            if attempt.run == bench.book.run or attempt.task in self._followed:
+                continue
+            watched = self._watched_again(known.planned, attempt)
+            if watched is not None:
+                self._watcher.add(watched, in_s=0.0)
+                return True
+        return False
+
+    def _watched_again(self, wanted: JobPlanned, attempt: Attempt) -> Watched | None:
+        if attempt.task is None:
             return None
-        running = job.phase is Phase.RUNNING
+        self._followed.add(attempt.task)
+        running = attempt.phase(alive=False) is Phase.RUNNING
         if running:
             self._bench.governor.in_flight.adopt()
         return Watched(
-            wanted=job.wanted,
+            wanted=wanted,
             attempt=attempt.id,
             task=attempt.task,
             since=self._bench.clock.monotonic(),
             unfinished_at=_unfinished_at(attempt),
             holds_slot=running,
             word=attempt.status.status if attempt.status is not None else "",
-            track=self._tracked(job, attempt) if running else None,
+            track=self._tracked(wanted, attempt) if running else None,
         )
 
-    def _tracked(self, job: PlannedJob, attempt: Attempt) -> Track:
+    def _tracked(self, wanted: JobPlanned, attempt: Attempt) -> Track:
         """Return what is foreseen of a task that an earlier run made."""
-        clock, kind = self._bench.clock, kind_of(job.wanted.request)
+        clock, kind = self._bench.clock, kind_of(wanted.request)
         accepted = attempt.accepted
         age = clock.now() - from_text(accepted.at) if accepted else timedelta()
         age_s = max(0.0, age.total_seconds())  # clocks may differ

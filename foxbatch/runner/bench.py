@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -68,6 +69,9 @@ class Bench:
         halt: Why they may not, where the run itself decided so.
         error: What makes it impossible to go on.
         unrecorded: Tasks that were made and that the ledger did not take.
+        go_on: Goes on with something else about a job that is about to be closed;
+            returns whether there is anything.
+        holds_lock: Whether nobody else can have begun to work in the directory.
     """
 
     book: Book
@@ -93,6 +97,8 @@ class Bench:
     halt: Halt | None = None
     error: RunDirError | None = None
     unrecorded: list[tuple[JobId, TaskId]] = field(default_factory=list)
+    go_on: Callable[[JobId], bool] = lambda _: False
+    holds_lock: Callable[[], bool] = lambda: True
     _open: set[JobId] = field(default_factory=set)
     _parked: dict[JobId, str] = field(default_factory=dict)
     _changed: anyio.Event = field(default_factory=anyio.Event)
@@ -124,7 +130,9 @@ class Bench:
         self._open.add(job)
 
     def close(self, job: JobId) -> None:
-        """Note that this run has nothing more to do about *job*, and forget it."""
+        """Forget *job*, unless this run has something else to do about it."""
+        if self.go_on(job):
+            return
         self._open.discard(job)
         self._parked.pop(job, None)
         known = self.book.state.jobs.get(job)

@@ -43,6 +43,7 @@ from foxbatch.events import (
     SubmitRefused,
     SubmitUnknown,
 )
+from foxbatch.lock import lock_lost
 from foxbatch.prices import price_shape
 from foxbatch.runner.bench import Bench
 from foxbatch.runner.gate import Answer, Halt, complaint_of
@@ -379,8 +380,7 @@ class Submitter:
         try:
             with scope:
                 try:
-                    outcome = await bench.client.submit(wanted.endpoint, body, sending)
-                    outcome = self._plausible(outcome)
+                    outcome = self._plausible(await self._send(wanted, body, sending))
                 except anyio.get_cancelled_exc_class():
                     outcome = _interrupted(sending)
                     raise
@@ -395,6 +395,15 @@ class Submitter:
                     bench.unrecorded.append((wanted.job, outcome.task))
                 raise
         return outcome
+
+    async def _send(
+        self, wanted: JobPlanned, body: bytes, sending: Sending
+    ) -> SubmitOutcome:
+        # After the intent: whoever takes the lock from now on has read it.
+        if not self._bench.holds_lock():
+            self._bench.fail(lock_lost(self._bench.run_dir))
+            return NotSent("the lock of the run directory is gone")
+        return await self._bench.client.submit(wanted.endpoint, body, sending)
 
     def _plausible(self, outcome: SubmitOutcome) -> SubmitOutcome:
         """Doubt an acceptance whose task belongs to another attempt already."""
