@@ -180,6 +180,17 @@ class TestProgress:
 
         assert progress.counts == {Phase.RUNNING: 1}
 
+    def test_what_becomes_of_a_second_task_changes_nothing_that_is_done(self) -> None:
+        job, second = JobId("job-a"), AttemptId("old-b")
+        progress = Progress(beginning(planned("a")), 0.0)
+        progress.take(failed("a", message="the first one"), 1.0)
+        progress.take(JobSucceeded(job=job, attempt=second), 2.0)
+
+        progress.take(failed("a", message="another one"), 3.0)
+
+        assert progress.counts == {Phase.DONE: 1}
+        assert progress.failures == {}
+
     def test_download_that_waits_is_not_overdue(self) -> None:
         job, attempt = JobId("job-a"), AttemptId("old-a")
         waiting = planned("a", phase=Phase.DOWNLOADING, action=Action.DOWNLOAD)

@@ -143,11 +143,11 @@ class Progress:
 
     def _remark(self, fact: Event) -> None:
         match fact:
-            case SubmitIntended():
+            case SubmitIntended() | JobSucceeded():
                 self.failures.pop(fact.job, None)
             case SubmitUnknown():
                 self.held[fact.job] = Remark(self.label(fact.job), fact.why)
-            case JobFailed():
+            case JobFailed() if self.phases.get(fact.job) is not Phase.DONE:
                 said = fact.message or fact.code or "no reason was given"
                 text = f"{fact.error_class}: {said}"
                 self.failures[fact.job] = Remark(self.label(fact.job), text)
@@ -157,6 +157,8 @@ class Progress:
     def _phase_after(self, fact: JobFact) -> Phase:
         known = self.phases.get(fact.job, Phase.NEW)
         match fact:
+            case _ if known is Phase.DONE:  # bought twice: the other task goes on
+                return known
             case StatusSeen() if known is Phase.OVERDUE:
                 return Phase.RUNNING
             case WatchEnded() if known is not Phase.DOWNLOADING:
