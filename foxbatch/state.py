@@ -307,8 +307,6 @@ def _earlier(known: FactT | None, event: FactT) -> FactT:
     return event if known is None or key_of(event) < key_of(known) else known
 
 
-_UNFINISHED = (Phase.DOWNLOADING, Phase.RUNNING, Phase.OVERDUE)
-
 # Where several attempts say different things, the first of these is the job's.
 _PRECEDENCE = (
     Phase.DONE,
@@ -384,11 +382,8 @@ class JobState:
         over = {a.task for a in self.attempts.values() if a.phase(alive=False) in ended}
         found: dict[TaskId, Attempt] = {}
         for attempt in self.in_order():
-            task = attempt.task
-            if task is None or task in over:
-                continue
-            if attempt.phase(alive=False) in _UNFINISHED:
-                found.setdefault(task, attempt)
+            if attempt.task is not None and attempt.task not in over:
+                found.setdefault(attempt.task, attempt)
         return list(found.values())
 
     def unexplained_purchases(self) -> list[Attempt]:

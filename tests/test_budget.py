@@ -371,6 +371,14 @@ class TestPurse:
 
         assert purse.price(SHAPE) == 20
 
+    def test_keeps_a_price_that_others_were_asked_as_well(self) -> None:
+        purse = purse_of(intended(OTHER, SECOND), accepted(28, OTHER, SECOND))
+        purse.hear(attempt_of(intended(), accepted(28)), SHAPE)
+
+        purse.hear(attempt_of(intended(), accepted(20)), SHAPE)
+
+        assert purse.price(SHAPE) == 28
+
     def test_knows_purchases_that_no_plan_describes(self) -> None:
         state = state_of(intended(), accepted(28))
         purse = Purse([Budget(credits=50)], state, RUN)
