@@ -1,6 +1,6 @@
 // Two to six cells side by side, over the whole window, in step.
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact-htm.js";
+import { html, useLayoutEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { Shown, readable } from "./cell.js";
 import { axesOf, captions, neighbours, waysOf } from "./comparing.js";
 import { differences } from "./diff.js";
@@ -156,7 +156,7 @@ function Panel({ gallery, cell, cells, said, prompt, at, look, swiped, other, on
   const panel = useRef(null), glass = useRef(null);
   const file = fileOf(cell), visible = VISIBLE.includes(file?.kind);
   const box = useBox(glass);
-  useEffect(() => (visible ? gestures(glass.current, look, (way) => swiped.current(way)) : undefined), [visible]);
+  useLayoutEffect(() => (visible ? gestures(glass.current, look, (way) => swiped.current(way)) : undefined), [visible]);
   const heard = usePlayer((now) => now.heard !== null && panel.current?.contains(now.heard));
   const pixels = visible && magnification(at, box, file) > 2;
   const facts = differing(cells, cell);

@@ -1,7 +1,7 @@
 // Two pictures or films laid upon each other: parted by a line, by turns, or as their
 // difference.
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact-htm.js";
+import { html, useLayoutEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { Shown } from "./cell.js";
 import { faceKey, fileOf } from "./files.js";
 import { Caption, lens, useBox } from "./panes.js";
@@ -14,7 +14,7 @@ export function Laid({ gallery, cells, said, way, at, look, swiped }) {
   const box = useBox(glass);
   const [line, setLine] = useState(0.5);
   const [second, setSecond] = useState(false);
-  useEffect(() => gestures(glass.current, look, (to) => swiped.current(to)), []);
+  useLayoutEffect(() => gestures(glass.current, look, (to) => swiped.current(to)), []);
   // Before the next key comes, not after the next picture; but the one that led here may
   // still be on its way.
   useLayoutEffect(() => {

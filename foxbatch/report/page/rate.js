@@ -64,12 +64,13 @@ export function isTyping(event) {
 export function RatingKeys({ byKey, view }) {
   const [asked, setAsked] = useState(null);
   const [said, setSaid] = useState("");
+  const turn = useRef(0);
   // Before the next key comes, not after the next picture: so it is in all that follows.
   useLayoutEffect(() => {
     const keyed = (event) => {
       const cell = byKey.get(meant(view));
       if (isTyping(event) || event.repeat || !cell || document.querySelector("dialog[open]")) return;
-      const told = pressed(event.key, cell, (what) => setAsked({ what, cell }));
+      const told = pressed(event.key, cell, (what) => setAsked({ what, cell, turn: (turn.current += 1) }));
       if (told === undefined) return;
       event.preventDefault();
       setSaid(told ? `${called(cell)}: ${told}` : "");
@@ -79,7 +80,7 @@ export function RatingKeys({ byKey, view }) {
   }, [byKey, view.open]);
   return html`
     <p class="unseen" role="status">${said}</p>
-    ${asked && html`<${Ask} ...${asked} onDone=${() => setAsked(null)} />`}`;
+    ${asked && html`<${Ask} key=${asked.turn} ...${asked} onDone=${() => setAsked(null)} />`}`;
 }
 
 const called = (cell) => [cell.name, numberOf(cell)].filter(Boolean).join(", file ");
@@ -105,7 +106,7 @@ function pressed(key, cell, ask) {
 }
 
 function Ask({ what, cell, onDone }) {
-  const window_ = useRef(null), field = useRef(null);
+  const window_ = useRef(null), field = useRef(null), kept = useRef(false);
   const mine = ratings.mine(cell);
   useLayoutEffect(() => {
     const before = document.activeElement, shown = window_.current;
@@ -120,11 +121,14 @@ function Ask({ what, cell, onDone }) {
     event.preventDefault();
     const text = field.current.value.trim();
     ratings.rate(cell, what === "note" ? { note: text } : { tags: asTags(text) });
+    // At once, not with the next picture: the next key is for what has the focus then.
+    kept.current = true;
+    window_.current.close();
     onDone();
   }
   const keyed = (event) => { if (event.key === "Enter" && !event.shiftKey) done(event); };
   return html`
-    <dialog class="ask" ref=${window_} onClose=${onDone} aria-label=${`${what === "note" ? "Note on" : "Tags of"} ${called(cell)}`}>
+    <dialog class="ask" ref=${window_} onClose=${() => kept.current || onDone()} aria-label=${`${what === "note" ? "Note on" : "Tags of"} ${called(cell)}`}>
       <form onSubmit=${done}>
         <label><b>${what === "note" ? "Note" : "Tags, with commas between them"}</b>
           ${what === "note" ? html`<textarea ref=${field} rows="4" maxlength="4000" dir="auto" onKeyDown=${keyed}>${mine.note}</textarea>`
