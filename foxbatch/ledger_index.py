@@ -3,7 +3,7 @@
 A fold of everything takes as much memory as all jobs together. Whoever wants each of
 them once, in a given order, needs no more than to know where its facts stand: a first
 pass checks every line and notes the places, a second one reads them again, some jobs at
-a time. That costs a second decoding, and about a twentieth of the memory.
+a time. That costs a second decoding, and little memory beside these jobs and places.
 """
 
 from __future__ import annotations

@@ -45,6 +45,27 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         yield name, command
 
 
+LATE = """
+import os, signal, sys
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGTERM):
+        kill(pid, number)
+late = Late()
+from foxbatch.__main__ import main
+sys.exit(main(["--help"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_a_signal_while_python_takes_itself_apart_changes_no_exit_code() -> None:
+    """It has put all handlers back by then; who started us wants the code."""
+    ended = subprocess.run(
+        [sys.executable, "-c", LATE], stdout=subprocess.DEVNULL, check=False
+    )
+
+    assert ended.returncode == 0
+
+
 class TestHelp:
     def test_every_command_is_listed_in_a_section(self, type_: Type) -> None:
         ended = type_("--help")

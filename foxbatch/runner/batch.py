@@ -113,10 +113,8 @@ class Batch:
         known.sort(key=_urgency)
         gap_s = self._bench.provider.polling.interval_s / max(1, len(known))
         for index, job in enumerate(known):
-            if job.attempt is None:
-                continue
-            watched = self._watched_again(job.wanted, job.attempt)
-            if watched is not None:
+            if job.attempt is not None and job.attempt.task is not None:
+                watched = self._watched_again(job.wanted, job.attempt, job.attempt.task)
                 self._watcher.add(watched, in_s=index * gap_s)
 
     def _go_on_with(self, job: JobId) -> bool:
@@ -126,25 +124,24 @@ class Batch:
             return False
         for attempt in known.unfinished():
             # Not by what is the last word of each: clocks may have been set back.
-            if attempt.run == bench.book.run or attempt.task in self._followed:
-                continue
-            watched = self._watched_again(known.planned, attempt)
-            if watched is not None:
+            task, ours = attempt.task, attempt.run == bench.book.run
+            if task is not None and not ours and task not in self._followed:
+                watched = self._watched_again(known.planned, attempt, task)
                 self._watcher.add(watched, in_s=0.0)
                 return True
         return False
 
-    def _watched_again(self, wanted: JobPlanned, attempt: Attempt) -> Watched | None:
-        if attempt.task is None:
-            return None
-        self._followed.add(attempt.task)
+    def _watched_again(
+        self, wanted: JobPlanned, attempt: Attempt, task: TaskId
+    ) -> Watched:
+        self._followed.add(task)
         running = attempt.phase(alive=False) is Phase.RUNNING
         if running:
             self._bench.governor.in_flight.adopt()
         return Watched(
             wanted=wanted,
             attempt=attempt.id,
-            task=attempt.task,
+            task=task,
             since=self._bench.clock.monotonic(),
             unfinished_at=_unfinished_at(attempt),
             holds_slot=running,
