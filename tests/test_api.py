@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -162,6 +163,26 @@ async def test_what_only_the_results_tell_of_is_not_bought_again(
     again = await api.run(loaded, OPTIONS)
 
     assert again.submitted == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file in use cannot be removed")
+async def test_a_run_whose_lock_is_removed_buys_no_more(write: WriteManifest) -> None:
+    path = write("A fox", "A hare", "An owl", more="limits: {in_flight: 1}\n")
+    accepted: list[Event] = []
+
+    class Meddler:
+        def begins(self, beginning: api.Beginning) -> None:
+            self.lock = beginning.run_dir / ".lock"
+
+        def happened(self, fact: Event) -> None:
+            if isinstance(fact, SubmitAccepted):
+                accepted.append(fact)
+                self.lock.unlink()
+
+    with pytest.raises(RunDirError, match="lock was removed or replaced"):
+        await api.run(api.load_manifest(path), OPTIONS, audience=[Meddler()])
+
+    assert len(accepted) == 1
 
 
 async def test_a_button_knows_its_reasons(write: WriteManifest) -> None:
